@@ -1,0 +1,76 @@
+"""EndpointTemplate: the declaration of one operation of the API. An endpoint is data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Content = Literal["json", "multipart", "form", "none"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packing:
+    """How several records go in one request, and how its answer is handed back to each.
+
+    :param request_field: body field that becomes a list of the records' values.
+    :param response_items: answer field with one item a value; each item names its value by ``index``
+        (a missing ``index`` means the order of the list).
+    :param max_records: values in one request at most.
+    :param max_tokens: sum of the estimated tokens in one request at most.
+    """
+
+    request_field: str
+    response_items: str
+    max_records: int
+    max_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerFiles:
+    """Which part of a JSON answer is a file, decoded and written under the results path.
+
+    :param items: answer field that holds a list of objects.
+    :param field: field of each object that holds the bytes as base64; it is replaced by ``path`` and ``bytes``.
+    :param folder: folder below the results path.
+    """
+
+    items: str
+    field: str
+    folder: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointTemplate:
+    """The declaration of one endpoint; a literal of about 6 to 9 lines.
+
+    :param name: what ``endpoint=`` takes.
+    :param path: path below the base URL; ``{file_id}`` is filled from the body field of that name, which is taken out of the body.
+    :param method: HTTP method.
+    :param content: form of the request body.
+    :param required: fields that the body must have.
+    :param optional: the other fields that the specification names, offered as keywords to Dag authors.
+    :param defaults: fields set unless the body has them.
+    :param file_fields: fields of a multipart body that hold files.
+    :param lines_field: the file field that records may be collected into, as lines of a JSON Lines file.
+    :param packing: how several records go in one request; None is one record a request.
+    :param answer_files: which part of the answer is a file; None when it is all JSON.
+    :param vector_field: field of the answer (of a packed item) that holds a base64 float32 vector, checked for length and finiteness.
+    :param batchable: whether the Batch API takes it.
+    :param source: page or place in the specification that this literal follows.
+    """
+
+    name: str
+    path: str
+    method: str = "POST"
+    content: Content = "json"
+    required: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    file_fields: tuple[str, ...] = ()
+    lines_field: str | None = None
+    packing: Packing | None = None
+    answer_files: AnswerFiles | None = None
+    vector_field: str | None = None
+    batchable: bool = False
+    source: str = ""

@@ -1,0 +1,113 @@
+"""Every exception of the package, by what happens next. All of them pickle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+
+class OpenAIDestError(Exception):
+    """Base of all errors of this package; never raised itself."""
+
+
+class ConfigurationError(OpenAIDestError):
+    """Fail the task without a retry: a setting is wrong and stays wrong.
+
+    :param faults: every fault found, one sentence each, so that all can be mended at once.
+    """
+
+    def __init__(self, *faults: str) -> None:
+        super().__init__(*faults)
+        self.faults = faults
+
+    def __str__(self) -> str:
+        return "; ".join(self.faults)
+
+
+class InvalidTemplateError(ConfigurationError):
+    """Fail the task without a retry: a body, path or header template can't be read."""
+
+
+class RecordError(OpenAIDestError):
+    """Reject one record, quarantine it and go on with the others.
+
+    :param code: a short stable word, the API's ``error.code`` where it gave one.
+    :param message: what is wrong, for a person.
+    :param param: the field the API blames.
+    :param status: the HTTP status of the refusal.
+    """
+
+    def __init__(
+        self, code: str, message: str, *, param: str | None = None, status: int | None = None
+    ) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+        self.param = param
+        self.status = status
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+    def as_row(self) -> dict[str, Any]:
+        """Give the JSON form used in results, quarantine and webhook items."""
+        return {"code": self.code, "message": self.message, "param": self.param, "status": self.status}
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> RecordError:
+        """Read back what :meth:`as_row` wrote."""
+        return cls(row["code"], row["message"], param=row.get("param"), status=row.get("status"))
+
+
+class TransientError(OpenAIDestError):
+    """Let Airflow retry: the checkpoint holds what is settled, the next try goes on from there."""
+
+
+class AbortError(OpenAIDestError):
+    """Stop now and fail without a retry: the key, the quota or the project is refused.
+
+    :param manifest: what the run had done until then.
+    """
+
+    def __init__(self, message: str, manifest: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message, manifest)
+        self.message = message
+        self.manifest = manifest
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class TooManyRejectedError(OpenAIDestError):
+    """Fail without a retry: more records were rejected than ``max_error_rate`` or ``max_errors`` allows.
+
+    Raised after everything else was sent and saved.
+
+    :param manifest: what the run did.
+    """
+
+    def __init__(self, message: str, manifest: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message, manifest)
+        self.message = message
+        self.manifest = manifest
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class SinkError(OpenAIDestError):
+    """Let Airflow retry: a sink could not take the outcomes, so none of them was committed."""
+
+
+class CheckpointMismatchError(ConfigurationError):
+    """Fail without a retry: account, origin, endpoint or template changed under a half-done delivery."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Give the end of an error message that names the known words nearest to ``name``."""
+    names = sorted(known)
+    close = get_close_matches(name, names, n=3, cutoff=0.5)
+    if close:
+        return f"did you mean {' or '.join(repr(word) for word in close)}?"
+    return f"known are: {', '.join(names)}"
