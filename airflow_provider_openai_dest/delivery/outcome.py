@@ -39,7 +39,7 @@ class Outcome:
     maybe_billed: bool = False
 
     def as_row(self) -> dict[str, Any]:
-        """Give the row of the result files: one flat JSON object, without the record's own data."""
+        """Give the row of the result files without the record's own data: one flat JSON object."""
         return {
             "key": self.record.key,
             "position": self.record.position,
@@ -52,3 +52,19 @@ class Outcome:
             "usage": self.usage,
             "maybe_billed": self.maybe_billed,
         }
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Outcome:
+        """Read back a row of the result files; its ``record``, when there is one, is the record's own data."""
+        error = row.get("error")
+        return cls(
+            record=Record(key=row["key"], position=row["position"], data=row.get("record")),
+            status=Status(row["status"]),
+            answer=row.get("answer"),
+            error=RecordError.from_row(error) if error else None,
+            http_status=row.get("http_status"),
+            request_id=row.get("request_id"),
+            attempts=row.get("attempts", 0),
+            usage=row.get("usage"),
+            maybe_billed=row.get("maybe_billed", False),
+        )

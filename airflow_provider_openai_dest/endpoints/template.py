@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Content = Literal["json", "multipart", "form", "none"]
+Answer = Literal["json", "file", "any", "ignored"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,19 +46,22 @@ class EndpointTemplate:
     """The declaration of one endpoint; a literal of about 6 to 9 lines.
 
     :param name: what ``endpoint=`` takes.
-    :param path: path below the base URL; ``{file_id}`` is filled from the body field of that name, which is taken out of the body.
+    :param path: path below the base URL; ``{file_id}`` is filled from the body field of that name, which is then
+        taken out of the body.
     :param method: HTTP method.
-    :param content: form of the request body.
+    :param content: form of the request body; with ``none`` the body's fields become the query.
     :param required: fields that the body must have.
     :param optional: the other fields that the specification names, offered as keywords to Dag authors.
     :param defaults: fields set unless the body has them.
     :param file_fields: fields of a multipart body that hold files.
     :param lines_field: the file field that records may be collected into, as lines of a JSON Lines file.
     :param packing: how several records go in one request; None is one record a request.
+    :param answer: ``json``, ``file`` (bytes that are written under the results path), ``ignored``, or ``any``: the answer's
+        content type decides.
     :param answer_files: which part of the answer is a file; None when it is all JSON.
     :param vector_field: field of the answer (of a packed item) that holds a base64 float32 vector, checked for length and finiteness.
+    :param failed_when: answer fields and their values that make a 200 answer a failure of the record.
     :param batchable: whether the Batch API takes it.
-    :param source: page or place in the specification that this literal follows.
     """
 
     name: str
@@ -70,7 +74,8 @@ class EndpointTemplate:
     file_fields: tuple[str, ...] = ()
     lines_field: str | None = None
     packing: Packing | None = None
+    answer: Answer = "json"
     answer_files: AnswerFiles | None = None
     vector_field: str | None = None
+    failed_when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     batchable: bool = False
-    source: str = ""

@@ -1,0 +1,49 @@
+"""Vector: an embedding as base64 of little-endian float32, which is how it travels and is kept."""
+
+from __future__ import annotations
+
+import math
+import sys
+from array import array
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
+from typing import Any
+
+from airflow_provider_openai_dest.exceptions import RecordError
+
+FLOAT_BYTES = 4
+
+
+def decode_embedding(text: str) -> array[float]:
+    """Read an embedding from a result row as an array of floats.
+
+    Raises ValueError when the text is no base64 of float32 numbers.
+    """
+    vector = array("f")
+    vector.frombytes(b64decode(text, validate=True))
+    if sys.byteorder == "big":
+        vector.byteswap()
+    return vector
+
+
+def encode_embedding(values: list[float]) -> str:
+    """Write floats as base64, for servers that give numbers only. Raises TypeError, ValueError or OverflowError."""
+    vector = array("f", values)
+    if sys.byteorder == "big":
+        vector.byteswap()
+    return b64encode(vector.tobytes()).decode()
+
+
+def checked_vector(value: Any) -> str:
+    """Give the vector as base64, whichever form the server chose; RecordError when it is none.
+
+    A vector with NaN or infinity is refused: its sum is then not finite.
+    """
+    try:
+        text = value if isinstance(value, str) else encode_embedding(value)
+        vector = decode_embedding(text)
+    except (ValueError, TypeError, OverflowError, Base64Error) as error:
+        raise RecordError("bad_answer", f"the embedding can't be read: {error}") from None
+    if not vector or not math.isfinite(sum(vector)):
+        raise RecordError("bad_answer", "the embedding is empty or has numbers that are not finite")
+    return text

@@ -1,0 +1,138 @@
+"""Manifest: what one run did. It goes to XCom and beside the results, and is small whatever the answers are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import msgspec
+
+from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
+from airflow_provider_openai_dest.delivery.usage import add_usage
+
+KINDS_OF_REJECTION = 10
+"""How many kinds of rejection a manifest names."""
+
+
+@dataclass(kw_only=True)
+class Manifest:
+    """The counts and places of one delivery.
+
+    ``origin`` is the task instance and ``delivery`` its number: a cleared task that sends anew begins the next one.
+    ``delivered + rejected + pending == input`` always holds. ``outcomes`` are the rows themselves, in input order,
+    only while all of them together stay below ``max_xcom_bytes``; otherwise read ``results``.
+    """
+
+    endpoint: str
+    input: int = 0
+    delivered: int = 0
+    rejected: int = 0
+    pending: int = 0
+    requests: int = 0
+    waits: int = 0
+    maybe_billed: int = 0
+    usage: dict[str, Any] = field(default_factory=dict)
+    rejections: list[dict[str, Any]] = field(default_factory=list)
+    origin: dict[str, Any] | None = None
+    delivery: int = 1
+    results: str | None = None
+    quarantine: str | None = None
+    webhook: dict[str, Any] | None = None
+    seconds: float = 0.0
+    outcomes: list[dict[str, Any]] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the JSON form."""
+        return asdict(self)
+
+
+class Tally:
+    """Adds up outcomes.
+
+    :param max_inline_bytes: the outcomes are kept for the manifest until their JSON is larger than this.
+    """
+
+    def __init__(self, max_inline_bytes: int) -> None:
+        self.delivered = 0
+        self.rejected = 0
+        self.pending = 0
+        self.maybe_billed = 0
+        self.usage: dict[str, Any] = {}
+        self._kinds: dict[str, dict[str, Any]] = {}
+        self._inline: dict[str, dict[str, Any]] | None = {}
+        self._inline_bytes = 0
+        self._max_inline_bytes = max_inline_bytes
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one outcome."""
+        self.count(outcome.status)
+        self.remember(outcome)
+
+    def count(self, status: Status, number: int = 1) -> None:
+        """Count records by status alone."""
+        match status:
+            case Status.DELIVERED:
+                self.delivered += number
+            case Status.REJECTED:
+                self.rejected += number
+            case Status.PENDING:
+                self.pending += number
+
+    def remember(self, outcome: Outcome) -> None:
+        """Take an outcome's usage, error and row, without counting it."""
+        self.maybe_billed += outcome.maybe_billed
+        if outcome.usage:
+            add_usage(self.usage, outcome.usage)
+        if outcome.error:
+            self._add_kind(outcome)
+        if outcome.status is not Status.PENDING:
+            self._keep_inline(outcome)
+
+    def manifest(self, endpoint: str, **fields: Any) -> Manifest:
+        """Make the manifest of what was counted."""
+        return Manifest(
+            endpoint=endpoint,
+            delivered=self.delivered,
+            rejected=self.rejected,
+            pending=self.pending,
+            maybe_billed=self.maybe_billed,
+            usage=self.usage,
+            rejections=sorted(self._kinds.values(), key=_count, reverse=True)[:KINDS_OF_REJECTION],
+            outcomes=None if self._inline is None else sorted(self._inline.values(), key=_position),
+            **fields,
+        )
+
+    def _add_kind(self, outcome: Outcome) -> None:
+        error = outcome.error
+        if error is None:
+            return
+        kind = self._kinds.setdefault(
+            f"{outcome.status}:{error.code}:{error.status}",
+            {
+                "status": outcome.status.value,
+                "code": error.code,
+                "http_status": error.status,
+                "count": 0,
+                "first_key": outcome.record.key,
+                "first_message": error.message,
+            },
+        )
+        kind["count"] += 1
+
+    def _keep_inline(self, outcome: Outcome) -> None:
+        if self._inline is None:
+            return
+        row = outcome.as_row()
+        self._inline_bytes += len(msgspec.json.encode(row))
+        self._inline[outcome.record.key] = row
+        if self._inline_bytes > self._max_inline_bytes:
+            self._inline = None
+
+
+def _count(kind: Mapping[str, Any]) -> int:
+    return int(kind["count"])
+
+
+def _position(row: Mapping[str, Any]) -> int:
+    return int(row["position"])

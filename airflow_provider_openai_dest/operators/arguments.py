@@ -1,0 +1,70 @@
+"""Arguments: faults that can be told when the Dag is parsed, before anything runs."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.definitions.xcom_arg import XComArg
+
+from airflow_provider_openai_dest.exceptions import ConfigurationError, nearest
+
+
+class LiteralRecords:
+    """Records written in the Dag file itself.
+
+    Wrapped, so that Airflow's Jinja leaves them alone: a record is data, whatever it looks like.
+    """
+
+    def __init__(self, values: Any) -> None:
+        self.values = values
+
+    def __repr__(self) -> str:
+        count = len(self.values) if isinstance(self.values, (list, tuple)) else 1
+        return f"<{count} literal records>"
+
+
+def as_literal(records: Any) -> Any:
+    """Wrap records that are data; what refers to an upstream task, or is a Jinja text, stays for Airflow."""
+    if records is None or isinstance(records, (str, XComArg, LiteralRecords)) or has_reference(records):
+        return records
+    return LiteralRecords(records)
+
+
+def has_reference(value: Any) -> bool:
+    """Tell whether a value refers to the output of another task."""
+    return any(True for _ in XComArg.iter_xcom_references(value))
+
+
+def has_jinja(value: Any) -> bool:
+    """Tell whether a text somewhere in a value is a Jinja template."""
+    if isinstance(value, str):
+        return "{{" in value or "{%" in value
+    if isinstance(value, Mapping):
+        return any(has_jinja(item) for item in value.values())
+    return isinstance(value, (list, tuple)) and any(has_jinja(item) for item in value)
+
+
+def is_final(*values: Any) -> bool:
+    """Tell whether the values are known when the Dag is parsed, so that they can be checked then."""
+    return not any(has_jinja(value) or has_reference(value) for value in values)
+
+
+def refuse_unknown(operator: type, keywords: Mapping[str, Any]) -> None:
+    """Raise ConfigurationError for keywords that neither the operator nor Airflow knows, with the nearest names."""
+    known = set(_keywords(operator))
+    unknown = [name for name in keywords if name not in known and not name.startswith("_")]
+    if unknown:
+        raise ConfigurationError(
+            *(f"{operator.__name__} has no keyword {name!r}: {nearest(name, known)}" for name in unknown)
+        )
+
+
+def _keywords(operator: type) -> Iterable[str]:
+    for base in operator.__mro__:
+        if base is not object and issubclass(base, BaseOperator) and "__init__" in vars(base):
+            yield from inspect.signature(vars(base)["__init__"]).parameters
+        if base is BaseOperator:
+            return

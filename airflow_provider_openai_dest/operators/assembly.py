@@ -1,0 +1,156 @@
+"""Assembly: what a task needs to deliver, made of its arguments, its connections and its context."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
+from airflow_provider_openai_dest.connection.client import request_headers, ssl_context
+from airflow_provider_openai_dest.connection.proxy import proxy_url
+from airflow_provider_openai_dest.connection.settings import ConnectionSettings
+from airflow_provider_openai_dest.connection.webhook_settings import WebhookSettings
+from airflow_provider_openai_dest.delivery.addressing import ApiAddress
+from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
+from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher, SystemClock
+from airflow_provider_openai_dest.delivery.outcome import Outcome
+from airflow_provider_openai_dest.delivery.rate_limit import RateLimit
+from airflow_provider_openai_dest.delivery.wire import HttpxWire, single_connections
+from airflow_provider_openai_dest.destination import Destination
+from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
+from airflow_provider_openai_dest.manifest import Manifest
+from airflow_provider_openai_dest.operators.forwarding import (
+    FORWARDED,
+    UNDELIVERED,
+    item_maker,
+    raise_if_undelivered,
+    webhook_destination,
+)
+from airflow_provider_openai_dest.rendering.renderer import Renderer
+from airflow_provider_openai_dest.sinks.binary_files import BinaryFiles
+from airflow_provider_openai_dest.sinks.results import QuarantineSink, ResultsSink
+from airflow_provider_openai_dest.sinks.sink import Sink
+from airflow_provider_openai_dest.sinks.webhook import WebhookSink
+from airflow_provider_openai_dest.sources.record import Source
+
+DEFAULT_CONCURRENCY = 32
+
+RESULTS = "outcomes"
+QUARANTINE = "quarantine"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What the operator says of speed; None leaves it to the connection, and then to what the answers say."""
+
+    concurrency: int | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Storage:
+    """What is kept of the records themselves, and how much of the outcomes goes to XCom."""
+
+    keep_records: bool = True
+    quarantine_records: bool = True
+    max_xcom_bytes: int
+
+
+def new_dispatcher(settings: ConnectionSettings, limits: Limits, policy: RetryPolicy) -> Dispatcher:
+    """Make the dispatcher of a connection."""
+    return Dispatcher(
+        HttpxWire(settings.timeout, single_connections(ssl_context(settings), proxy_url(settings))),
+        ApiAddress(request_headers(settings), settings.timeout),
+        policy=policy,
+        rate_limit=RateLimit(
+            limits.requests_per_minute or settings.requests_per_minute,
+            limits.tokens_per_minute or settings.tokens_per_minute,
+        ),
+        concurrency=limits.concurrency or settings.concurrency or DEFAULT_CONCURRENCY,
+        clock=SystemClock(),
+        random=random.random,
+    )
+
+
+class Delivery:
+    """One try of a task: the destination with its sinks, its state, and the webhook beside it.
+
+    :param log: state and rows of this delivery.
+    :param webhook: where the outcomes are forwarded; None forwards nothing.
+    """
+
+    def __init__(
+        self,
+        *,
+        endpoint: EndpointTemplate,
+        renderer: Renderer,
+        dispatcher: Dispatcher,
+        log: DeliveryLog,
+        storage: Storage,
+        webhook: WebhookSettings | None = None,
+        webhook_batch_size: int = 1,
+    ) -> None:
+        self._log = log
+        self._as_item = item_maker(endpoint.name, log.scope.as_row(), log.number, log.pattern(RESULTS))
+        self._webhook = webhook_destination(webhook, log, batch_size=webhook_batch_size) if webhook else None
+        self._forwarding = WebhookSink(self._webhook.run, self._as_item) if self._webhook else None
+        self._destination = Destination(
+            endpoint=endpoint,
+            renderer=renderer,
+            dispatcher=dispatcher,
+            sinks=self._sinks(storage),
+            keep=BinaryFiles(log.folder, endpoint).keep,
+            earlier=self._earlier(),
+            max_inline_bytes=storage.max_xcom_bytes,
+        )
+
+    def run(self, source: Source) -> Manifest:
+        """Send the source, forward the outcomes, and put the manifest beside the results."""
+        manifest = self._destination.run(source)
+        manifest.origin = self._log.scope.as_row()
+        manifest.delivery = self._log.number
+        if manifest.delivered or manifest.rejected:
+            manifest.results = self._log.pattern(RESULTS)
+        if manifest.rejected:
+            manifest.quarantine = self._log.pattern(QUARANTINE)
+        if self._forwarding and self._forwarding.manifest:
+            manifest.webhook = self._forwarded(self._forwarding.manifest)
+        self._log.end(manifest.as_dict())
+        return manifest
+
+    def raise_failure(self, manifest: Manifest, *, webhook_required: bool) -> None:
+        """Raise what the end of the run asks for; a webhook that did not get everything comes last."""
+        self._destination.raise_failure(manifest)
+        if self._webhook and self._forwarding and webhook_required:
+            raise_if_undelivered(self._webhook, self._forwarding.manifest)
+
+    def stop(self) -> None:
+        """Send nothing more, to OpenAI and to the webhook."""
+        self._destination.stop()
+        if self._webhook:
+            self._webhook.stop()
+
+    def _sinks(self, storage: Storage) -> list[Sink]:
+        sinks: list[Sink] = [
+            ResultsSink(self._log.rows(RESULTS), keep_records=storage.keep_records),
+            QuarantineSink(self._log.rows(QUARANTINE), keep_records=storage.quarantine_records),
+        ]
+        return [*sinks, self._forwarding] if self._forwarding else sinks
+
+    def _earlier(self) -> Iterator[Outcome]:
+        """Give what earlier tries settled, and forward what they had no time to forward."""
+        forwarded = self._log.keys(FORWARDED) if self._forwarding else set()
+        for outcome in self._log.outcomes():
+            if self._forwarding and self._as_item(outcome).key not in forwarded:
+                self._forwarding.write([outcome])
+            yield outcome
+
+    def _forwarded(self, manifest: Manifest) -> dict[str, Any]:
+        counts = {name: getattr(manifest, name) for name in ("input", "delivered", "rejected", "pending", "requests")}
+        undelivered = self._log.pattern(UNDELIVERED) if manifest.rejected else None
+        return {**counts, "rejections": manifest.rejections, "undelivered": undelivered}
+
+

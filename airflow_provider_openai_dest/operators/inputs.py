@@ -1,0 +1,58 @@
+"""Inputs: the data set and the files of a task, opened through Airflow's object storage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_openai_dest.exceptions import ConfigurationError
+from airflow_provider_openai_dest.operators.object_storage import find_files, open_file
+from airflow_provider_openai_dest.rendering.file_references import FileReferences
+from airflow_provider_openai_dest.sources.files import FilesSource
+from airflow_provider_openai_dest.sources.quarantine import QuarantineSource, is_quarantine
+from airflow_provider_openai_dest.sources.record import Source
+from airflow_provider_openai_dest.sources.values import ValuesSource
+
+
+def open_source(
+    records: Any,
+    source: Any,
+    *,
+    key: str | None,
+    source_format: str | None = None,
+    storage_conn_id: str | None = None,
+    must_be_json: bool = False,
+) -> Source:
+    """Open the records, or the files or the Source object that ``source`` is.
+
+    :param must_be_json: the records are a Jinja text, whose list would come out as Python's own form and not as data.
+    """
+    if source is None:
+        if must_be_json and isinstance(records, str) and records.lstrip()[:1] in ("[", "{"):
+            _refuse_python_text(records)
+        return ValuesSource(records, key=key)
+    if not isinstance(source, str):
+        opened: Source = source
+        return opened
+    files = find_files(source, storage_conn_id)
+    if is_quarantine(files):
+        return QuarantineSource(files)
+    return FilesSource(files, key=key, file_format=source_format)
+
+
+def file_references(files_root: str | None, storage_conn_id: str | None) -> FileReferences | None:
+    """Give the opener of files that records name; None when the Dag author named no folder for them."""
+    if files_root is None:
+        return None
+    return FileReferences((files_root,), lambda uri: open_file(uri, storage_conn_id))
+
+
+def _refuse_python_text(text: str) -> None:
+    import msgspec
+
+    try:
+        msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise ConfigurationError(
+            f"records looks like a list or object but is not JSON ({error}): give records=upstream.output, "
+            "or write {{ ... | tojson }}"
+        ) from None

@@ -1,0 +1,53 @@
+"""Places: the folder of a task instance's results, and who the task instance is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_openai_dest.checkpoint.scope import Scope
+from airflow_provider_openai_dest.destination import MAX_XCOM_BYTES
+from airflow_provider_openai_dest.operators.airflow_versions import airflow_home, read_option
+from airflow_provider_openai_dest.operators.object_storage import open_folder
+from airflow_provider_openai_dest.sinks.binary_files import safe_name
+from airflow_provider_openai_dest.sinks.folder import Folder
+
+
+def scope_of(context: Any) -> Scope:
+    """Read who delivers from a task's context."""
+    ti = context["ti"]
+    return Scope(dag_id=ti.dag_id, run_id=ti.run_id, task_id=ti.task_id, map_index=map_index_of(ti))
+
+
+def map_index_of(ti: Any) -> int:
+    """Give the index of a mapped task, -1 when it is not mapped."""
+    index = getattr(ti, "map_index", -1)
+    return -1 if index is None else int(index)
+
+
+def generation_of(context: Any) -> int:
+    """Tell how often the run was cleared; 0 where this Airflow does not say."""
+    return int(getattr(context.get("dag_run"), "clear_number", 0) or 0)
+
+
+def results_folder(uri: str | None, scope: Scope, conn_id: str | None = None) -> Folder:
+    """Open the folder of the results.
+
+    Without ``uri`` it is ``[openai_dest] results_path``, or ``openai_dest`` in the Airflow home, with folders for Dag,
+    run and task below, so that no paid answer is ever without a place. A mapped task has a folder for its index.
+    """
+    if not uri:
+        root = read_option("results_path") or f"{airflow_home()}/openai_dest"
+        uri = "/".join((root.rstrip("/"), *map(safe_name, (scope.dag_id, scope.run_id, scope.task_id))))
+    if scope.map_index >= 0:
+        uri = f"{uri.rstrip('/')}/map_index={scope.map_index}"
+    folder = open_folder(uri, conn_id)
+    # A local file can be appended to and renamed, which object storage can't: hence the plain path.
+    return Path(folder.path) if folder.protocol in ("", "file", "local") else folder
+
+
+def max_xcom_bytes(given: int | None) -> int:
+    """Give the bound of what goes to XCom: the operator's, else ``[openai_dest] max_xcom_bytes``, else 48 kB."""
+    if given is not None:
+        return given
+    return int(read_option("max_xcom_bytes") or MAX_XCOM_BYTES)

@@ -1,0 +1,312 @@
+"""OpenAISendRecordsOperator: a data set to any endpoint. The named operators are thin forms of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from airflow.sdk import BaseOperator
+
+from airflow_provider_openai_dest.endpoints.catalogue import find_endpoint
+from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
+from airflow_provider_openai_dest.exceptions import ConfigurationError
+from airflow_provider_openai_dest.operators.arguments import LiteralRecords, as_literal, is_final, refuse_unknown
+from airflow_provider_openai_dest.operators.failures import told_to_airflow
+from airflow_provider_openai_dest.rendering.body import WHOLE_RECORD, BodyTemplate, Missing
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_openai_dest.connection.settings import ConnectionSettings
+    from airflow_provider_openai_dest.operators.assembly import Delivery
+    from airflow_provider_openai_dest.rendering.renderer import Renderer, RequestForm
+    from airflow_provider_openai_dest.sources.record import Source
+
+
+class OpenAISendRecordsOperator(BaseOperator):
+    """Send every record of a data set to an OpenAI endpoint and return the manifest of what came of it.
+
+    Without ``records`` and ``source`` the request is sent once. One bad record never stops the others: it is
+    rejected and quarantined, and the task fails at the end when more were rejected than allowed. A retry sends only
+    what is not settled.
+
+    :param endpoint: name of an endpoint, or an EndpointTemplate of your own.
+    :param conn_id: Airflow connection of the type ``openai_dest``, or of the official provider's ``openai``.
+    :param records: the records: the output of an upstream task, a list, one object, or a text (JSON is read as such).
+        Records written here are data: Jinja does not touch them.
+    :param source: path or URI of files (JSON, JSON Lines, CSV, TSV, each also gzipped), with globs; or a Source object.
+        A quarantine file of an earlier run sends just its records again.
+    :param source_format: format of the files where their extension does not tell: ``jsonl``, ``json``, ``csv``, ``tsv``.
+    :param storage_conn_id: Airflow connection of the object storage that ``source``, ``results`` and files are in.
+    :param key: field that identifies a record, such as ``sku`` or ``a.b[0]``; the default is its position.
+    :param body: body of one request: a JSON value, or JSON text, with ``{message.field}`` in its texts. The default
+        is the fields alone when they make a whole body, else the whole record, ``{message.json}``.
+    :param fields: body fields set on top of ``body``.
+    :param missing: what a missing field does: ``reject`` the record, send ``null``, or ``omit`` the field.
+    :param results: folder, as a path or URI, for the outcomes; default ``[openai_dest] results_path`` with folders
+        for Dag, run and task below it.
+    :param keep_records: write each record beside its answer in the results.
+    :param quarantine_records: write rejected records' data into the quarantine, which is needed to send them again.
+    :param max_error_rate: share of the records that may be rejected, 0.0 to 1.0; the default allows none.
+    :param max_errors: number of records that may be rejected.
+    :param webhook_conn_id: Airflow connection of the type ``openai_dest_webhook``: each outcome is forwarded there.
+    :param webhook_batch_size: outcomes in one webhook request.
+    :param webhook_required: fail the task when the webhook did not get everything.
+    :param concurrency: requests on the wire at once, at most; default the connection's, else 32.
+    :param requests_per_minute: limit of the account; default the connection's, else learnt from the answers.
+    :param tokens_per_minute: limit of the account; default the connection's, else learnt from the answers.
+    :param ambiguous_retries: further tries of a request whose answer was lost; each may be billed again.
+    :param on_unknown: what a record gets whose answer was lost for good: ``resend`` at the next try, or ``quarantine``.
+    :param resume: ``auto``: a retry continues, and so does a clear of an unfinished delivery; a clear of a finished one
+        sends anew. ``always`` or ``never`` force it.
+    :param skip_on_empty: skip the task when there are no records; otherwise it succeeds with zero counts.
+    :param max_xcom_bytes: outcomes stand in the returned manifest while their JSON is smaller than this; default
+        ``[openai_dest] max_xcom_bytes``, 49152.
+    :param files_root: folder, as a path or URI, that files named by records must be in.
+    """
+
+    template_fields: Sequence[str] = (
+        *("conn_id", "records", "source", "storage_conn_id", "key", "body", "fields", "results"),
+        *("webhook_conn_id", "files_root"),
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"body": "json", "fields": "json"}
+    ui_color = "#d2f4ea"
+
+    def __init__(
+        self,
+        *,
+        endpoint: str | EndpointTemplate,
+        conn_id: str = "openai_dest_default",
+        records: Any = None,
+        source: Any = None,
+        source_format: str | None = None,
+        storage_conn_id: str | None = None,
+        key: str | None = None,
+        body: Any = None,
+        fields: dict[str, Any] | None = None,
+        missing: Missing = "reject",
+        results: str | None = None,
+        keep_records: bool = True,
+        quarantine_records: bool = True,
+        max_error_rate: float | None = None,
+        max_errors: int | None = None,
+        webhook_conn_id: str | None = None,
+        webhook_batch_size: int = 1,
+        webhook_required: bool = True,
+        concurrency: int | None = None,
+        requests_per_minute: int | None = None,
+        tokens_per_minute: int | None = None,
+        ambiguous_retries: int = 1,
+        on_unknown: Literal["resend", "quarantine"] = "resend",
+        resume: Literal["auto", "always", "never"] = "auto",
+        skip_on_empty: bool = False,
+        max_xcom_bytes: int | None = None,
+        files_root: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        refuse_unknown(type(self), kwargs)
+        super().__init__(**kwargs)
+        if records is not None and source is not None:
+            raise ConfigurationError("give records or source, not both")
+        self.endpoint = endpoint
+        self.conn_id = conn_id
+        self.records = as_literal(records)
+        self.source = source
+        self.source_format = source_format
+        self.storage_conn_id = storage_conn_id
+        self.key = key
+        self.body = body
+        self.fields = {name: value for name, value in (fields or {}).items() if value is not None}
+        self.missing = missing
+        self.results = results
+        self.keep_records = keep_records
+        self.quarantine_records = quarantine_records
+        self.max_error_rate = max_error_rate
+        self.max_errors = max_errors
+        self.webhook_conn_id = webhook_conn_id
+        self.webhook_batch_size = webhook_batch_size
+        self.webhook_required = webhook_required
+        self.concurrency = concurrency
+        self.requests_per_minute = requests_per_minute
+        self.tokens_per_minute = tokens_per_minute
+        self.ambiguous_retries = ambiguous_retries
+        self.on_unknown = on_unknown
+        self.resume = resume
+        self.skip_on_empty = skip_on_empty
+        self.max_xcom_bytes = max_xcom_bytes
+        self.files_root = files_root
+        self._sends_once = records is None and source is None
+        self._records_are_text = isinstance(records, str)
+        self._delivery: Delivery | None = None
+        self._check_arguments()
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Deliver the records and return the manifest."""
+        with told_to_airflow():
+            return self._deliver(context)
+
+    def on_kill(self) -> None:
+        """Send nothing more; what was answered is kept, the rest stays pending."""
+        if self._delivery is not None:
+            self._delivery.stop()
+
+    def endpoint_template(self) -> EndpointTemplate:
+        """Give the template of the endpoint; raises ConfigurationError with the nearest names."""
+        return find_endpoint(self.endpoint)
+
+    def body_template(self) -> BodyTemplate:
+        """Read the template of the body; raises InvalidTemplateError with the place."""
+        return BodyTemplate(self._body_or_default(), fields=self.fields, missing=self.missing)
+
+    def read_source(self) -> Source:
+        """Open what the records are read from."""
+        from airflow_provider_openai_dest.operators.inputs import open_source
+
+        records = self.records.values if isinstance(self.records, LiteralRecords) else self.records
+        return open_source(
+            [{}] if self._sends_once else records,
+            self.source,
+            key=self.key,
+            source_format=self.source_format,
+            storage_conn_id=self.storage_conn_id,
+            must_be_json=self._records_are_text,
+        )
+
+    def renderer(self, form: RequestForm) -> Renderer:
+        """Make what turns records into requests: packed where the endpoint takes several records."""
+        from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, SingleRenderer
+
+        body = self.body_template()
+        return PackedRenderer(form, body) if form.endpoint.packing else SingleRenderer(form, body)
+
+    def request_form(self, settings: ConnectionSettings) -> RequestForm:
+        """Make the parts of the requests that are the same for all records."""
+        from airflow_provider_openai_dest.operators.inputs import file_references
+        from airflow_provider_openai_dest.rendering.renderer import RequestForm
+
+        return RequestForm(
+            self.endpoint_template(),
+            base_url=settings.base_url,
+            files=file_references(self.files_root, self.storage_conn_id),
+        )
+
+    def _deliver(self, context: Context) -> dict[str, Any]:
+        from airflow_provider_openai_dest.delivery.tolerance import Tolerance
+        from airflow_provider_openai_dest.operators.airflow_versions import AirflowSkipException
+
+        tolerance = Tolerance(max_error_rate=self.max_error_rate, max_errors=self.max_errors)
+        source = self.read_source()
+        delivery = self._delivery = self._new_delivery(context)
+        manifest = delivery.run(source)
+        row = manifest.as_dict()
+        self._log_end(row)
+        try:
+            delivery.raise_failure(manifest, webhook_required=self.webhook_required)
+            tolerance.check(manifest)
+        except Exception:
+            context["ti"].xcom_push(key="return_value", value=row)
+            raise
+        if self.skip_on_empty and not manifest.input:
+            raise AirflowSkipException("there are no records")
+        return row
+
+    def _new_delivery(self, context: Context) -> Delivery:
+        from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
+        from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
+        from airflow_provider_openai_dest.hooks.openai_dest import OpenAIDestHook
+        from airflow_provider_openai_dest.hooks.webhook import OpenAIDestWebhookHook
+        from airflow_provider_openai_dest.operators.assembly import Delivery, Limits, Storage, new_dispatcher
+        from airflow_provider_openai_dest.operators.places import (
+            generation_of,
+            max_xcom_bytes,
+            results_folder,
+            scope_of,
+        )
+
+        settings = OpenAIDestHook(self.conn_id).settings
+        webhook = OpenAIDestWebhookHook(self.webhook_conn_id).settings if self.webhook_conn_id else None
+        endpoint = self.endpoint_template()
+        renderer = self.renderer(self.request_form(settings))
+        policy = RetryPolicy(
+            ambiguous_retries=self.ambiguous_retries, quarantine_unknown=self.on_unknown == "quarantine"
+        )
+        scope = scope_of(context)
+        log = DeliveryLog(
+            results_folder(self.results, scope, self.storage_conn_id),
+            scope,
+            try_number=context["ti"].try_number,
+            generation=generation_of(context),
+            fingerprint=self._fingerprint(settings, endpoint),
+            resume=self.resume,
+        )
+        self.log.info(
+            "Sending to %s as %s with connection %s; results go to %s%s",
+            settings.base_url,
+            endpoint.name,
+            self.conn_id,
+            log.folder,
+            ", after what earlier tries have settled" if log.is_resumed else "",
+        )
+        return Delivery(
+            endpoint=endpoint,
+            renderer=renderer,
+            dispatcher=new_dispatcher(
+                settings, Limits(
+                    concurrency=self.concurrency,
+                    requests_per_minute=self.requests_per_minute,
+                    tokens_per_minute=self.tokens_per_minute,
+                ),
+                policy,
+            ),
+            log=log,
+            storage=Storage(
+                keep_records=self.keep_records,
+                quarantine_records=self.quarantine_records,
+                max_xcom_bytes=max_xcom_bytes(self.max_xcom_bytes),
+            ),
+            webhook=webhook,
+            webhook_batch_size=self.webhook_batch_size,
+        )
+
+    def _body_or_default(self) -> Any:
+        if self.body is not None:
+            return self.body
+        endpoint = self.endpoint_template()
+        if endpoint.content == "none" or (self.fields and set(endpoint.required) <= set(self.fields)):
+            return {}
+        return WHOLE_RECORD
+
+    def _check_arguments(self) -> None:
+        """Raise ConfigurationError for what can be told before the task runs."""
+        from airflow_provider_openai_dest.delivery.tolerance import Tolerance
+
+        Tolerance(max_error_rate=self.max_error_rate, max_errors=self.max_errors)
+        if self.webhook_batch_size < 1:
+            raise ConfigurationError(f"webhook_batch_size={self.webhook_batch_size!r} must be at least 1")
+        if is_final(self.body, self.fields):
+            self.endpoint_template()
+            self.body_template()
+
+    def _fingerprint(self, settings: ConnectionSettings, endpoint: EndpointTemplate) -> dict[str, str]:
+        template = json.dumps([self._body_or_default(), self.fields], sort_keys=True, default=repr)
+        return {
+            "connection": self.conn_id,
+            "origin": settings.base_url,
+            "organization": settings.organization or "",
+            "project": settings.project or "",
+            "endpoint": f"{endpoint.method} {endpoint.path}",
+            "template": hashlib.sha256(template.encode()).hexdigest()[:16],
+        }
+
+    def _log_end(self, row: dict[str, Any]) -> None:
+        self.log.info(
+            "%(input)d records: %(delivered)d delivered, %(rejected)d rejected, %(pending)d pending; "
+            "%(requests)d requests, %(waits)d waits for the rate limit, %(seconds).1f s",
+            row,
+        )
+        for kind in row["rejections"]:
+            self.log.warning(
+                "%(count)d x %(status)s, %(code)s: %(first_message)s (first: record %(first_key)r)", kind
+            )

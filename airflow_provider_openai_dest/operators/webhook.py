@@ -1,0 +1,164 @@
+"""OpenAIWebhookOperator: outcomes of an upstream task, or any records, to a webhook."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from airflow_provider_openai_dest.exceptions import ConfigurationError
+from airflow_provider_openai_dest.operators.arguments import LiteralRecords, as_literal, refuse_unknown
+from airflow_provider_openai_dest.operators.failures import told_to_airflow
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_openai_dest.checkpoint.scope import Scope
+    from airflow_provider_openai_dest.destination import Destination
+    from airflow_provider_openai_dest.sources.record import Source
+
+
+class OpenAIWebhookOperator(BaseOperator):
+    """Forward outcomes to a webhook, signed as Standard Webhooks 1.0, at least once, each with a stable id.
+
+    OpenAI is never called. A retry forwards only what did not arrive.
+
+    :param webhook_conn_id: Airflow connection of the type ``openai_dest_webhook``.
+    :param manifest: what an operator of this package returned: each of its outcomes is forwarded.
+    :param records: any records instead: a list, one object, or a text.
+    :param source: path or URI of files with records instead; a file of undelivered items sends just these again.
+    :param storage_conn_id: Airflow connection of the object storage that the files are in.
+    :param key: field that identifies a record of ``records`` or ``source``; the default is its position.
+    :param batch_size: items in one request.
+    :param concurrency: requests on the wire at once.
+    :param results: folder for what arrived and what did not; default as for the other operators.
+    :param webhook_required: fail the task when an item did not arrive.
+    """
+
+    template_fields: Sequence[str] = (
+        "webhook_conn_id",
+        "manifest",
+        "records",
+        "source",
+        "storage_conn_id",
+        "key",
+        "results",
+    )
+    ui_color = "#e4dcfa"
+
+    def __init__(
+        self,
+        *,
+        webhook_conn_id: str = "openai_dest_webhook_default",
+        manifest: Any = None,
+        records: Any = None,
+        source: Any = None,
+        storage_conn_id: str | None = None,
+        key: str | None = None,
+        batch_size: int = 1,
+        concurrency: int = 8,
+        results: str | None = None,
+        webhook_required: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        refuse_unknown(type(self), kwargs)
+        super().__init__(**kwargs)
+        if sum(value is not None for value in (manifest, records, source)) != 1:
+            raise ConfigurationError("give one of manifest, records and source")
+        if batch_size < 1:
+            raise ConfigurationError(f"batch_size={batch_size!r} must be at least 1")
+        self.webhook_conn_id = webhook_conn_id
+        self.manifest = manifest
+        self.records = as_literal(records)
+        self.source = source
+        self.storage_conn_id = storage_conn_id
+        self.key = key
+        self.batch_size = batch_size
+        self.concurrency = concurrency
+        self.results = results
+        self.webhook_required = webhook_required
+        self._forwards_manifest = manifest is not None
+        self._destination: Destination | None = None
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Forward the items and return the manifest of what arrived."""
+        with told_to_airflow():
+            return self._forward(context)
+
+    def on_kill(self) -> None:
+        """Send nothing more; the rest is forwarded by the next try."""
+        if self._destination is not None:
+            self._destination.stop()
+
+    def _forward(self, context: Context) -> dict[str, Any]:
+        from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
+        from airflow_provider_openai_dest.hooks.webhook import OpenAIDestWebhookHook
+        from airflow_provider_openai_dest.operators.forwarding import (
+            FORWARDED,
+            UNDELIVERED,
+            raise_if_undelivered,
+            webhook_destination,
+        )
+        from airflow_provider_openai_dest.operators.places import generation_of, results_folder, scope_of
+
+        scope = scope_of(context)
+        log = DeliveryLog(
+            results_folder(self.results, scope, self.storage_conn_id),
+            scope,
+            try_number=context["ti"].try_number,
+            generation=generation_of(context),
+            fingerprint={"connection": self.webhook_conn_id},
+        )
+        destination = self._destination = webhook_destination(
+            OpenAIDestWebhookHook(self.webhook_conn_id).settings,
+            log,
+            batch_size=self.batch_size,
+            concurrency=self.concurrency,
+            earlier=log.outcomes(FORWARDED),
+            intake_chunk=64,
+        )
+        manifest = destination.run(self._items(scope, log.number))
+        manifest.origin, manifest.delivery = scope.as_row(), log.number
+        manifest.results = log.pattern(FORWARDED)
+        manifest.quarantine = log.pattern(UNDELIVERED) if manifest.rejected else None
+        row = manifest.as_dict()
+        log.end(row)
+        self.log.info(
+            "%(input)d items: %(delivered)d arrived, %(rejected)d refused, %(pending)d pending; %(requests)d requests",
+            row,
+        )
+        if self.webhook_required:
+            try:
+                raise_if_undelivered(destination, manifest)
+            except Exception:
+                context["ti"].xcom_push(key="return_value", value=row)
+                raise
+        return row
+
+    def _items(self, scope: Scope, delivery: int) -> Source:
+        from airflow_provider_openai_dest.operators.forwarding import item_maker
+        from airflow_provider_openai_dest.operators.inputs import open_source
+        from airflow_provider_openai_dest.sinks.webhook_items import ItemsSource, from_record, from_row
+        from airflow_provider_openai_dest.sources.quarantine import QuarantineSource
+
+        if self._forwards_manifest:
+            manifest = _checked_manifest(self.manifest)
+            rows = open_source(None, manifest["results"], key=None, storage_conn_id=self.storage_conn_id)
+            make = item_maker(
+                manifest["endpoint"], manifest["origin"], manifest["delivery"], manifest["results"]
+            )
+            return ItemsSource(rows, lambda record: make(from_row(record)))
+        records = self.records.values if isinstance(self.records, LiteralRecords) else self.records
+        source = open_source(records, self.source, key=self.key, storage_conn_id=self.storage_conn_id)
+        if isinstance(source, QuarantineSource):  # items that did not arrive, with their ids
+            return source
+        make = item_maker("records", scope.as_row(), delivery, self.source if isinstance(self.source, str) else None)
+        return ItemsSource(source, lambda record: make(from_record(record)))
+
+
+def _checked_manifest(manifest: Any) -> dict[str, Any]:
+    needed = ("endpoint", "origin", "delivery", "results", "delivered")
+    if not isinstance(manifest, dict) or any(name not in manifest for name in needed):
+        raise ConfigurationError("manifest= is not what an operator of this package returned: give it upstream.output")
+    return manifest

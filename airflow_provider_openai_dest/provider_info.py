@@ -1,0 +1,176 @@
+"""What Airflow asks of a provider: connection forms, modules and settings, as data. Nothing is imported here.
+
+The UI of Airflow 3.2 and later draws the connection form from ``conn-fields`` and ``ui-field-behaviour`` alone. Every
+field is saved, untouched ones as null or with their default, so none has a default here: empty means unset.
+"""
+
+from __future__ import annotations
+
+_PACKAGE = "airflow_provider_openai_dest"
+_INTEGRATION = "OpenAI destination"
+
+_OPENAI_DEST_FIELDS = {
+    "organization": {
+        "label": "Organization",
+        "description": "Organization id (org-...), when the key belongs to more than one. Empty: the key's own.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "project": {
+        "label": "Project",
+        "description": "Project id (proj_...). Empty: the key's own.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "rpm": {
+        "label": "Requests a minute",
+        "description": "Most requests a minute (RPM) of all tasks together. Empty: learnt from the answers.",
+        "schema": {"type": ["integer", "null"], "minimum": 1},
+    },
+    # Not "tokens_per_minute": Airflow shows the value of every extra field with "token" in its name as ***.
+    "tpm": {
+        "label": "Tokens a minute",
+        "description": "Most tokens a minute (TPM) of all tasks together. Empty: learnt from the answers.",
+        "schema": {"type": ["integer", "null"], "minimum": 1},
+    },
+    "concurrency": {
+        "label": "Requests at once",
+        "description": "Most requests of one task on the wire at once, 1 to 512. Empty: adapts by itself.",
+        "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 512},
+    },
+    "timeout": {
+        "label": "Timeout, seconds",
+        "description": "Total time of one request in seconds. Empty: 600.",
+        "schema": {"type": ["number", "null"], "minimum": 1, "maximum": 86400},
+    },
+    "default_headers": {
+        "label": "Headers",
+        "description": 'Headers of every request, as a JSON object: {"X-Team": "search"}.',
+        "schema": {"type": ["object", "null"]},
+    },
+    "ca_bundle": {
+        "label": "CA bundle",
+        "description": "Path of a PEM file or folder on the workers, trusted instead of the public CAs, or empty.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "proxy": {
+        "label": "Proxy",
+        "description": "Proxy URL, such as http://user:password@proxy.example:3128. Empty: HTTPS_PROXY of the workers.",
+        "schema": {"type": ["string", "null"], "format": "password"},
+    },
+    "allow_http": {
+        "label": "Allow plain http",
+        "description": "Send the key in clear text to a base URL with http://. This machine itself needs no leave.",
+        "schema": {"type": ["boolean", "null"]},
+    },
+}
+
+_WEBHOOK_FIELDS = {
+    "headers": {
+        "label": "Headers",
+        "description": 'Headers of every webhook, as a JSON object: {"Authorization": "Bearer ..."}.',
+        "schema": {"type": ["object", "null"]},
+    },
+    "allowed_private_networks": {
+        "label": "Allowed private networks",
+        "description": "Networks that are not public and may be called all the same, such as 10.20.0.0/16.",
+        "schema": {"type": ["array", "null"], "items": {"type": "string"}},
+    },
+    "timeout": {
+        "label": "Timeout, seconds",
+        "description": "Total time of one webhook in seconds. Empty: 20.",
+        "schema": {"type": ["number", "null"], "minimum": 1, "maximum": 86400},
+    },
+    "ca_bundle": {
+        "label": "CA bundle",
+        "description": "Path of a PEM file or folder on the workers, trusted instead of the public CAs, or empty.",
+        "schema": {"type": ["string", "null"]},
+    },
+}
+
+_CONNECTION_TYPES = [
+    {
+        "connection-type": "openai_dest",
+        "hook-class-name": f"{_PACKAGE}.hooks.openai_dest.OpenAIDestHook",
+        "hook-name": "OpenAI destination",
+        "ui-field-behaviour": {
+            "hidden-fields": ["schema", "port", "login"],
+            "relabeling": {"password": "API key", "host": "Base URL"},
+            "placeholders": {"password": "sk-proj-...", "host": "https://api.openai.com/v1 when empty"},
+        },
+        "conn-fields": _OPENAI_DEST_FIELDS,
+    },
+    {
+        "connection-type": "openai_dest_webhook",
+        "hook-class-name": f"{_PACKAGE}.hooks.webhook.OpenAIDestWebhookHook",
+        "hook-name": "OpenAI destination webhook",
+        "ui-field-behaviour": {
+            "hidden-fields": ["schema", "port", "login"],
+            "relabeling": {"password": "Signing secret", "host": "URL"},
+            "placeholders": {"password": "whsec_...", "host": "https://hooks.example.com/openai"},
+        },
+        "conn-fields": _WEBHOOK_FIELDS,
+    },
+]
+
+_CONFIG = {
+    "openai_dest": {
+        "description": "What the operators of airflow-provider-openai-dest do when a task does not say.",
+        "options": {
+            "results_path": {
+                "description": "Folder for results when an operator names none: a path or an object storage URI. "
+                "Empty: {AIRFLOW_HOME}/openai_dest.",
+                "version_added": "0.1.0",
+                "type": "string",
+                "example": "s3://aws_default@lake/openai",
+                "default": "",
+            },
+            "max_xcom_bytes": {
+                "description": "Outcomes go into the XCom up to this size in bytes; above, it names the files.",
+                "version_added": "0.1.0",
+                "type": "integer",
+                "example": None,
+                "default": "49152",
+            },
+        },
+    }
+}
+
+
+def get_provider_info() -> dict[str, object]:
+    """Give Airflow the description of this provider (the ``apache_airflow_provider`` entry point)."""
+    return {
+        "package-name": "airflow-provider-openai-dest",
+        "name": _INTEGRATION,
+        "description": "Sends data sets to OpenAI endpoints, keeps every answer and passes the answers on.",
+        "versions": ["0.1.0"],
+        "integrations": [
+            {
+                "integration-name": _INTEGRATION,
+                "external-doc-url": "https://platform.openai.com/docs/api-reference",
+                "tags": ["ai", "openai", "embeddings", "webhook"],
+            }
+        ],
+        "hooks": [
+            {
+                "integration-name": _INTEGRATION,
+                "python-modules": [f"{_PACKAGE}.hooks.{name}" for name in ("openai_dest", "webhook")],
+            }
+        ],
+        "operators": [
+            {
+                "integration-name": _INTEGRATION,
+                "python-modules": [
+                    f"{_PACKAGE}.operators.{name}"
+                    for name in (
+                        "send_records",
+                        "embedding",
+                        "create_image",
+                        "upload_file",
+                        "manual_request",
+                        "webhook",
+                    )
+                ],
+            }
+        ],
+        "connection-types": _CONNECTION_TYPES,
+        "config": _CONFIG,
+    }

@@ -1,0 +1,117 @@
+"""Packing: several records in one request, up to the endpoint's limits; and halving a refused one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from airflow_provider_openai_dest.endpoints.template import Packing
+from airflow_provider_openai_dest.exceptions import RecordError
+from airflow_provider_openai_dest.rendering.encoding import encode_json
+from airflow_provider_openai_dest.rendering.request import Member, Pack
+from airflow_provider_openai_dest.rendering.tokens import estimate_tokens
+from airflow_provider_openai_dest.sources.record import Record
+
+_TOKEN_BOUND = 1 << 32
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+OPEN_PACKS = 32
+"""Packs kept open at once, for records whose other fields differ; beyond it the oldest is closed."""
+
+
+class Packer:
+    """Collects records whose other body fields are equal into packs.
+
+    :param packing: the endpoint's limits.
+    """
+
+    def __init__(self, packing: Packing) -> None:
+        self._packing = packing
+        self._open: dict[bytes, _OpenPack] = {}
+
+    def add(self, record: Record, body: dict[str, Any]) -> Iterator[Pack]:
+        """Take one record and give the packs that it closed; raises RecordError when its values can't be packed."""
+        rest = {name: value for name, value in body.items() if name != self._packing.request_field}
+        member = as_member(record, body[self._packing.request_field], self._packing)
+        group = encode_json(rest)
+        pack = self._open.setdefault(group, _OpenPack(rest))
+        if not pack.has_room(member, self._packing):
+            yield self._open.pop(group).close()
+            pack = self._open.setdefault(group, _OpenPack(rest))
+        pack.add(member)
+        if len(self._open) > OPEN_PACKS:
+            yield self._open.pop(next(iter(self._open))).close()
+
+    def close(self) -> Iterator[Pack]:
+        """Give the packs that are still open."""
+        while self._open:
+            yield self._open.pop(next(iter(self._open))).close()
+
+
+class _OpenPack:
+    def __init__(self, rest: dict[str, Any]) -> None:
+        self._rest = rest
+        self._members: list[Member] = []
+        self._values = 0
+        self._tokens = 0
+
+    def has_room(self, member: Member, packing: Packing) -> bool:
+        return not self._members or (
+            self._values + len(member.values) <= packing.max_records
+            and self._tokens + member.tokens <= packing.max_tokens
+        )
+
+    def add(self, member: Member) -> None:
+        self._members.append(member)
+        self._values += len(member.values)
+        self._tokens += member.tokens
+
+    def close(self) -> Pack:
+        return Pack(rest=self._rest, members=tuple(self._members))
+
+
+def as_member(record: Record, value: Any, packing: Packing) -> Member:
+    """Tell which values one record brings: a text, a list of tokens, or a list of either.
+
+    Raises RecordError for what the API refuses for certain, so that it does not spoil a whole pack.
+    """
+    is_list = isinstance(value, (list, tuple)) and not (value and all(_is_token(item) for item in value))
+    values: Sequence[Any] = value if is_list else (value,)
+    name = packing.request_field
+    if not values:
+        raise RecordError("empty_input", f"{name} is an empty list", param=name)
+    if len(values) > packing.max_records:
+        raise RecordError(
+            "too_many_inputs", f"{name} has {len(values)} values, at most {packing.max_records}", param=name
+        )
+    for item in values:
+        if not _is_input(item):
+            raise RecordError("invalid_input", f"{name} must be valid text or a list of tokens", param=name)
+        if not item:
+            raise RecordError("empty_input", f"{name} is empty", param=name)
+    return Member(record=record, values=values, tokens=sum(map(estimate_tokens, values)), is_list=is_list)
+
+
+def halves(pack: Pack) -> tuple[Pack, Pack]:
+    """Cut a pack in two, to find the member that the API refuses."""
+    middle = len(pack.members) // 2
+    return (
+        Pack(rest=pack.rest, members=pack.members[:middle]),
+        Pack(rest=pack.rest, members=pack.members[middle:]),
+    )
+
+
+def packed_body(pack: Pack, packing: Packing) -> dict[str, Any]:
+    """Give the body of the request: the shared fields and one list of all values."""
+    return {**pack.rest, packing.request_field: [value for member in pack.members for value in member.values]}
+
+
+def _is_token(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _TOKEN_BOUND
+
+
+def _is_input(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.isascii() or not _SURROGATE.search(value)
+    return isinstance(value, (list, tuple)) and all(_is_token(item) for item in value)

@@ -1,0 +1,128 @@
+"""Placeholders: ``{message.field}`` in a text, read once, filled for every record.
+
+The grammar, all of it::
+
+    placeholder = "{" ("message" | "record") [ "." "json" | path ] "}"
+    path        = what sources.field_path reads, after the first dot or bracket
+
+``{message.json}`` and ``{message}`` are the whole record. Every other brace is plain text, and ``\\{message.x}`` is
+the text ``{message.x}``. There are no expressions or filters, and a value is never read as a template.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_openai_dest.exceptions import InvalidTemplateError, RecordError
+from airflow_provider_openai_dest.sources.field_path import FieldPath, FieldPathError
+
+_OPENING = re.compile(r"(?P<escape>\\?)\{(?P<root>message|record)(?=[.\[}\s]|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    """One placeholder: a path into the record; an empty path is the whole record."""
+
+    path: FieldPath | None
+
+    def find(self, data: Any) -> Any:
+        """Give the value of this placeholder; raises ``LookupError`` when the record lacks it."""
+        return data if self.path is None else self.path.find(data)
+
+    def __str__(self) -> str:
+        return "{message.json}" if self.path is None else f"{{message.{self.path}}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text cut into plain parts and placeholders."""
+
+    parts: tuple[str | Placeholder, ...]
+
+    @property
+    def only_placeholder(self) -> Placeholder | None:
+        """The placeholder, when the text is exactly one: such a text keeps the value's type."""
+        if len(self.parts) == 1 and isinstance(self.parts[0], Placeholder):
+            return self.parts[0]
+        return None
+
+    @property
+    def plain(self) -> str | None:
+        """The text itself, when it has no placeholder."""
+        if any(isinstance(part, Placeholder) for part in self.parts):
+            return None
+        return "".join(part for part in self.parts if isinstance(part, str))
+
+    def fill(self, data: Any) -> str:
+        """Join the parts, each value as text; raises ``LookupError`` when the record lacks a field."""
+        return "".join(part if isinstance(part, str) else as_text(part.find(data)) for part in self.parts)
+
+
+def parse_text(text: str, place: str) -> Text:
+    """Cut ``text`` into parts. ``place`` names it in an InvalidTemplateError, such as ``body.input``."""
+    parts: list[str | Placeholder] = []
+    start = 0
+    for match in _OPENING.finditer(text):
+        if match.start() < start:
+            continue
+        if match["escape"]:
+            parts.append(text[start : match.start()] + text[match.start() + 1 : match.end()])
+            start = match.end()
+            continue
+        parts.append(text[start : match.start()])
+        end = _closing(text, match.end(), match.start(), place)
+        parts.append(_placeholder(text[match.end() : end], match.start(), place))
+        start = end + 1
+    parts.append(text[start:])
+    return Text(_joined(parts))
+
+
+def as_text(value: Any) -> str:
+    """Write a value into a longer text: a string as it is, anything else as JSON."""
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise RecordError("unserializable", f"the value can't be written as JSON: {error}") from None
+
+
+def _closing(text: str, start: int, opening: int, place: str) -> int:
+    quoted = False
+    for column in range(start, len(text)):
+        if text[column] == '"':
+            quoted = not quoted
+        elif text[column] == "}" and not quoted:
+            return column
+    shown = text[opening : opening + 40]
+    raise InvalidTemplateError(f"{place}, column {opening}: the placeholder {shown!r} has no end")
+
+
+def _placeholder(inside: str, opening: int, place: str) -> Placeholder:
+    if inside in ("", ".json"):
+        return Placeholder(None)
+    path = inside[1:] if inside.startswith(".") else inside
+    try:
+        if inside.startswith(".["):
+            raise FieldPathError(inside, 0)
+        return Placeholder(FieldPath.parse(path))
+    except FieldPathError:
+        raise InvalidTemplateError(
+            f"{place}, column {opening}: can't read the placeholder {{message{inside}}}; "
+            'write {message.json}, {message.field}, {message.a.b[0]} or {message["any name"]}'
+        ) from None
+
+
+def _joined(parts: Sequence[str | Placeholder]) -> tuple[str | Placeholder, ...]:
+    joined: list[str | Placeholder] = []
+    for part in parts:
+        last = joined[-1] if joined else None
+        if isinstance(part, str) and isinstance(last, str):
+            joined[-1] = last + part
+        elif part != "":
+            joined.append(part)
+    return tuple(joined)

@@ -1,0 +1,172 @@
+"""Renderer: records in, requests out. One record a request, or packed up to the endpoint's limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
+from airflow_provider_openai_dest.exceptions import ConfigurationError, RecordError
+from airflow_provider_openai_dest.rendering.body import BodyTemplate
+from airflow_provider_openai_dest.rendering.encoding import encode_json
+from airflow_provider_openai_dest.rendering.file_references import FileReferences
+from airflow_provider_openai_dest.rendering.multipart import FilePart, MultipartBody, flat_fields
+from airflow_provider_openai_dest.rendering.packing import Packer, halves, packed_body
+from airflow_provider_openai_dest.rendering.request import Pack, RefusedRecord, RenderedRequest
+from airflow_provider_openai_dest.rendering.target import Target
+from airflow_provider_openai_dest.rendering.tokens import BYTES_A_TOKEN
+from airflow_provider_openai_dest.sources.record import Record
+
+Rendered = RenderedRequest | RefusedRecord
+
+
+class Renderer(Protocol):
+    """Turns records into requests, streaming; a record that does not fit comes out as a RefusedRecord."""
+
+    def render(self, records: Iterable[Record]) -> Iterator[Rendered]:
+        """Render the records in order."""
+
+    def split(self, request: RenderedRequest) -> Sequence[RenderedRequest]:
+        """Cut a refused request in two; empty when it can't be cut."""
+
+
+class RequestForm:
+    """The parts of a request that an endpoint template fixes: method, URL, headers, form of the body."""
+
+    def __init__(
+        self,
+        endpoint: EndpointTemplate,
+        *,
+        base_url: str,
+        headers: Mapping[str, str] | None = None,
+        files: FileReferences | None = None,
+    ) -> None:
+        self.endpoint = endpoint
+        self._target = Target(base_url, endpoint.path)
+        self._headers = tuple((headers or {}).items())
+        self._files = files
+
+    def checked(self, body: Any) -> Any:
+        """Set the endpoint's defaults and refuse a body without its required fields, before it costs money."""
+        if not isinstance(body, Mapping):
+            if self.endpoint.required:
+                raise RecordError("not_an_object", f"the body of {self.endpoint.name} must be an object")
+            return body
+        for name in self.endpoint.required:
+            if body.get(name) is None:
+                raise RecordError("missing_required_parameter", f"{self.endpoint.name} needs {name!r}", param=name)
+        return {**self.endpoint.defaults, **body}
+
+    def request(
+        self, records: tuple[Record, ...], body: Any, *, pack: Pack | None = None, files: Sequence[FilePart] = ()
+    ) -> RenderedRequest:
+        """Put a rendered body into a request; raises RecordError when it can't be written exactly."""
+        has_body = self.endpoint.content != "none"
+        fields = dict(body) if isinstance(body, Mapping) else {}
+        url = self._target.fill(records[0].data, fields, body_is_query=not has_body)
+        content, content_type = self._content(fields if isinstance(body, Mapping) else body, files)
+        return RenderedRequest(
+            records=records,
+            method=self.endpoint.method,
+            url=url,
+            content=content,
+            content_type=content_type,
+            headers=self._headers,
+            tokens=_estimated(pack, content),
+            pack=pack,
+        )
+
+    def _content(self, body: Any, files: Sequence[FilePart]) -> tuple[bytes | MultipartBody | None, str | None]:
+        match self.endpoint.content:
+            case "json":
+                return encode_json(body), "application/json"
+            case "multipart":
+                form = self._multipart(body, files)
+                return form, form.content_type
+            case "form":
+                return urlencode(list(flat_fields(_as_fields(body)))).encode(), "application/x-www-form-urlencoded"
+            case "none":
+                return None, None
+
+    def _multipart(self, body: Any, files: Sequence[FilePart]) -> MultipartBody:
+        fields = _as_fields(body)
+        parts = list(files)
+        for name in self.endpoint.file_fields:
+            if (value := fields.pop(name, None)) is not None:
+                if self._files is None:
+                    raise ConfigurationError(
+                        f"{name!r} names a file, so files_root= must say in which folder such files are"
+                    )
+                parts += self._files.parts(name, value)
+        encode_json(fields)
+        return MultipartBody(fields, parts)
+
+
+class SingleRenderer:
+    """One record, one request."""
+
+    def __init__(self, form: RequestForm, body: BodyTemplate) -> None:
+        self._form = form
+        self._body = body
+
+    def render(self, records: Iterable[Record]) -> Iterator[Rendered]:
+        """Render each record for itself."""
+        for record in records:
+            try:
+                if record.fault:
+                    raise record.fault
+                yield self._form.request((record,), self._form.checked(self._body.render(record.data)))
+            except RecordError as error:
+                yield RefusedRecord(record=record, error=error)
+
+    def split(self, request: RenderedRequest) -> Sequence[RenderedRequest]:  # noqa: ARG002 - part of the protocol
+        """Never: there is only one record."""
+        return ()
+
+
+class PackedRenderer:
+    """Several records a request, as the endpoint's packing allows."""
+
+    def __init__(self, form: RequestForm, body: BodyTemplate) -> None:
+        if form.endpoint.packing is None:
+            raise ConfigurationError(f"{form.endpoint.name} has no packing")
+        self._form = form
+        self._body = body
+        self._packing = form.endpoint.packing
+
+    def render(self, records: Iterable[Record]) -> Iterator[Rendered]:
+        """Collect records into packs and give each pack when it is full."""
+        packer = Packer(self._packing)
+        for record in records:
+            try:
+                if record.fault:
+                    raise record.fault
+                packs = list(packer.add(record, self._form.checked(self._body.render(record.data))))
+            except RecordError as error:
+                yield RefusedRecord(record=record, error=error)
+            else:
+                yield from map(self._request, packs)
+        yield from map(self._request, packer.close())
+
+    def split(self, request: RenderedRequest) -> Sequence[RenderedRequest]:
+        """Cut a pack in two halves; a pack of one record can't be cut."""
+        if request.pack is None or len(request.pack.members) < 2:  # noqa: PLR2004 - two halves need two members
+            return ()
+        return [self._request(half) for half in halves(request.pack)]
+
+    def _request(self, pack: Pack) -> RenderedRequest:
+        records = tuple(member.record for member in pack.members)
+        return self._form.request(records, packed_body(pack, self._packing), pack=pack)
+
+
+def _as_fields(body: Any) -> dict[str, Any]:
+    if not isinstance(body, Mapping):
+        raise RecordError("not_an_object", "a form needs an object as its body")
+    return dict(body)
+
+
+def _estimated(pack: Pack | None, content: bytes | MultipartBody | None) -> int:
+    if pack is not None:
+        return sum(member.tokens for member in pack.members)
+    return -(-len(content) // BYTES_A_TOKEN) if isinstance(content, bytes) else 0

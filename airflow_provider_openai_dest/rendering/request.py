@@ -1,0 +1,57 @@
+"""RenderedRequest: what will go over the wire, for which records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_openai_dest.exceptions import RecordError
+from airflow_provider_openai_dest.rendering.multipart import MultipartBody
+from airflow_provider_openai_dest.sources.record import Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A record's part of a packed request: its values, of which the answer has one item each.
+
+    ``is_list`` tells that the record gave a list of values and gets a list of items back.
+    """
+
+    record: Record
+    values: Sequence[Any]
+    tokens: int
+    is_list: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pack:
+    """What a packed request is made of, kept so that it can be halved: the members and the rest of the body."""
+
+    rest: dict[str, Any]
+    members: tuple[Member, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderedRequest:
+    """One request, ready to be sent any number of times.
+
+    ``tokens`` is the estimate that the rate limit reserves. ``pack`` is set when several records share it.
+    """
+
+    records: tuple[Record, ...]
+    method: str
+    url: str
+    content: bytes | MultipartBody | None = None
+    content_type: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    tokens: int = 0
+    pack: Pack | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedRecord:
+    """A record that does not fit the template: it is rejected and nothing is sent for it."""
+
+    record: Record
+    error: RecordError

@@ -1,0 +1,153 @@
+"""Gate: how a request passes. Key, fault, body, limit, work, time, answer; in this order, on this page."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Hashable
+from contextlib import nullcontext
+from dataclasses import replace
+
+from starlette.datastructures import Headers, QueryParams
+from starlette.types import Receive, Scope, Send
+
+from airflow_provider_openai_dest.sandbox.answers import Answer, ApiError
+from airflow_provider_openai_dest.sandbox.calls import Call, Request, read_call
+from airflow_provider_openai_dest.sandbox.damage import altered, instead_of_work
+from airflow_provider_openai_dest.sandbox.faults import MODES, FaultRule
+from airflow_provider_openai_dest.sandbox.operations import Operation
+from airflow_provider_openai_dest.sandbox.state import SandboxState
+from airflow_provider_openai_dest.sandbox.wire import Connection
+
+RESETS = ("reset", "reset_after_work")
+
+FAILURE = ApiError(500, "The sandbox itself failed; its log says why.", type="server_error")
+
+log = logging.getLogger(__name__)
+
+
+class ClientGoneError(Exception):
+    """The client went away before its request was complete."""
+
+
+class Gate:
+    """The ASGI application of one operation."""
+
+    def __init__(self, operation: Operation, state: SandboxState) -> None:
+        self.operation = operation
+        self.state = state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        started = time.perf_counter()
+        with self.state.counters.flight() if self.operation.is_observed else nullcontext():
+            try:
+                request = await _read_request(scope, receive, self.state.settings.max_body_bytes)
+                self._check_key(request)
+                rule = self._meet_fault(request)
+                answer = await self._answer(request, rule)
+            except (ClientGoneError, asyncio.CancelledError):  # cancelled: the server stops, nobody listens any more
+                return
+            except ApiError as error:
+                rule, answer = None, error.answer()
+            except Exception:
+                log.exception("The sandbox failed at %s %s", scope["method"], scope["path"])
+                rule, answer = None, FAILURE.answer()
+            how = rule.mode if rule else "whole"
+            self._count(scope["method"], "reset" if how in RESETS else str(answer.status))
+            answer = replace(answer, content=answer.body(), headers={**self._headers(started), **answer.headers})
+            await _send(Connection(scope, receive, send), answer, how, rule.interval if rule else 0.0)
+
+    def _check_key(self, request: Request) -> None:
+        if not self.operation.needs_key:
+            return
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not key.strip():
+            raise ApiError(401, "You didn't provide an API key. Send it as 'Authorization: Bearer YOUR_KEY'.")
+        wanted = self.state.settings.api_key
+        if wanted is not None and not secrets.compare_digest(key.strip().encode(), wanted.encode()):
+            raise ApiError(401, "Incorrect API key provided.", code="invalid_api_key")
+
+    def _meet_fault(self, request: Request) -> FaultRule | None:
+        return self.state.faults.pick(request.path, request.body) if self.operation.is_observed else None
+
+    async def _answer(self, request: Request, rule: FaultRule | None) -> Answer:
+        if rule and not MODES[rule.mode].works:
+            answer = instead_of_work(rule)
+        else:
+            answer = await self._work(request)
+        if rule:
+            await asyncio.sleep(rule.slow)
+            answer = altered(answer, rule)
+        return answer
+
+    async def _work(self, request: Request) -> Answer:
+        operation, state = self.operation, self.state
+        call = await read_call(request, operation.json, operation.form)
+        tokens = operation.count_tokens(call.body) if operation.count_tokens else 0
+        if operation.count_tokens:
+            state.limit.admit(tokens, time.monotonic(), call.body.get("model", "the default model"))
+        answer = operation.answer(state, call)
+        if operation.is_work:
+            state.counters.count_work(_items_of(operation, call), tokens)
+            await asyncio.sleep(state.settings.latency)
+        return answer
+
+    def _headers(self, started: float) -> dict[str, str]:
+        if not self.operation.needs_key:
+            return {}
+        limits = self.state.limit.headers(time.monotonic()) if self.operation.count_tokens else {}
+        return {
+            "x-request-id": f"req_{secrets.token_hex(16)}",
+            "openai-version": "2020-10-01",
+            "openai-organization": "org-sandbox",
+            "openai-processing-ms": str(int((time.perf_counter() - started) * 1000)),
+            **limits,
+        }
+
+    def _count(self, method: str, outcome: str) -> None:
+        if self.operation.is_observed:
+            self.state.counters.count_outcome(f"{method} {self.operation.path}", outcome)
+
+
+async def _read_request(scope: Scope, receive: Receive, max_bytes: int) -> Request:
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError
+        body += message.get("body", b"")
+        if len(body) > max_bytes:
+            raise ApiError(413, f"The request body is larger than {max_bytes} bytes.")
+        if not message.get("more_body"):
+            break
+    return Request(
+        method=scope["method"],
+        path=scope["path"],
+        parameters=scope["path_params"],
+        query=QueryParams(scope["query_string"]),
+        headers=Headers(scope=scope),
+        body=bytes(body),
+    )
+
+
+def _items_of(operation: Operation, call: Call) -> list[Hashable]:
+    if operation.items_of:
+        return operation.items_of(call)
+    if call.uploads:  # the bytes of a form differ each time by its boundary
+        return [(operation.path, repr(sorted(call.body.items())), repr(call.uploads))]
+    return [(operation.path, call.request.body)]
+
+
+async def _send(connection: Connection, answer: Answer, how: str, interval: float) -> None:
+    match how:
+        case "reset" | "reset_after_work":
+            await connection.reset()
+        case "truncated":
+            await connection.send_truncated(answer)
+        case "drip":
+            await connection.send_drip(answer, interval)
+        case _:
+            await connection.send_whole(answer)

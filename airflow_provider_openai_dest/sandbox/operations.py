@@ -1,0 +1,149 @@
+"""The operations of the API that the sandbox has, one entry each. Adding one is adding an entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from airflow_provider_openai_dest.sandbox import chat, embeddings, files, images, moderations, responses, speech
+from airflow_provider_openai_dest.sandbox.answers import Answer, ApiError
+from airflow_provider_openai_dest.sandbox.calls import Call
+from airflow_provider_openai_dest.sandbox.models import MODELS, find_model
+from airflow_provider_openai_dest.sandbox.state import SandboxState
+from airflow_provider_openai_dest.sandbox.validation import Body, Shape
+
+Answering: TypeAlias = Callable[[SandboxState, Call], Answer]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One operation.
+
+    :param method: HTTP method; ``*`` is any.
+    :param path: path with ``{parameters}``, from the server's root on.
+    :param answer: gives the answer, or raises :class:`ApiError`.
+    :param json: shape of a JSON body.
+    :param form: shape of a multipart body's fields.
+    :param count_tokens: tokens of the body; an operation that has it is held to the rate limits.
+    :param items_of: the pieces of work in one request; by default the request itself is the only one.
+    :param is_work: whether it takes the latency and counts as an execution.
+    :param is_observed: whether it is counted and may meet faults.
+    """
+
+    method: str
+    path: str
+    answer: Answering
+    json: Shape | None = None
+    form: Shape | None = None
+    count_tokens: Callable[[Body], int] | None = None
+    items_of: Callable[[Call], list[Hashable]] | None = None
+    is_work: bool = False
+    is_observed: bool = True
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether a caller must show an API key."""
+        return self.path.startswith("/v1")
+
+
+def list_models(_state: SandboxState, _call: Call) -> Answer:
+    """Give all models that are served."""
+    return Answer(content={"object": "list", "data": [model.as_json() for model in MODELS.values()]})
+
+
+def get_model(_state: SandboxState, call: Call) -> Answer:
+    """Give one model."""
+    return Answer(content=find_model(call.request.parameters["model"]).as_json())
+
+
+# Beginnings of URLs that OpenAI no longer serves, and why.
+RETIRED_URLS = {
+    "/v1/images/variations": "This endpoint is retired and no longer available.",
+    "/v1/assistants": "The Assistants API was shut down on 2026-08-26. Use POST /v1/responses instead.",
+    "/v1/threads": "The Assistants API was shut down on 2026-08-26. Use POST /v1/responses instead.",
+    "/v1/videos": "This endpoint was shut down on 2026-09-24.",
+}
+
+
+def refuse_unknown_url(_state: SandboxState, call: Call) -> Answer:
+    """Refuse a URL that the API does not have, has no more, or has with another method."""
+    method, path = call.request.method, call.request.path
+    for start, message in RETIRED_URLS.items():
+        if path.startswith(start):
+            raise ApiError(404, message)
+    if path in {operation.path for operation in OPERATIONS}:
+        raise ApiError(405, f"Not allowed to {method} on {path}.", code="method_not_supported")
+    raise ApiError(404, f"Invalid URL ({method} {path[:200]})")
+
+
+UNKNOWN_URL = Operation(method="*", path="/v1/*", answer=refuse_unknown_url)
+
+OPERATIONS = (
+    Operation(method="GET", path="/v1/models", answer=list_models),
+    Operation(method="GET", path="/v1/models/{model}", answer=get_model),
+    Operation(
+        method="POST",
+        path="/v1/embeddings",
+        json=embeddings.EMBEDDING,
+        count_tokens=embeddings.count_embedding_tokens,
+        items_of=embeddings.embedded_items,
+        answer=embeddings.answer_embedding,
+        is_work=True,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/images/generations",
+        json=images.IMAGE,
+        count_tokens=images.count_prompt_tokens,
+        answer=images.answer_generation,
+        is_work=True,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/images/edits",
+        json=images.IMAGE_REFERENCES,
+        form=images.IMAGE,
+        count_tokens=images.count_prompt_tokens,
+        answer=images.answer_edit,
+        is_work=True,
+    ),
+    Operation(method="POST", path="/v1/files", form=files.FILE, answer=files.create_file, is_work=True),
+    Operation(method="GET", path="/v1/files", answer=files.list_files),
+    Operation(method="GET", path="/v1/files/{file_id}", answer=files.get_file),
+    Operation(method="GET", path="/v1/files/{file_id}/content", answer=files.get_file_content),
+    Operation(method="DELETE", path="/v1/files/{file_id}", answer=files.delete_file),
+    Operation(
+        method="POST",
+        path="/v1/responses",
+        json=responses.RESPONSE,
+        count_tokens=responses.count_response_tokens,
+        answer=responses.create_response,
+        is_work=True,
+    ),
+    Operation(method="GET", path="/v1/responses/{response_id}", answer=responses.get_response),
+    Operation(
+        method="POST",
+        path="/v1/chat/completions",
+        json=chat.CHAT,
+        count_tokens=chat.count_chat_tokens,
+        answer=chat.create_chat_completion,
+        is_work=True,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/moderations",
+        json=moderations.MODERATION,
+        count_tokens=moderations.count_moderation_tokens,
+        answer=moderations.create_moderation,
+        is_work=True,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/audio/speech",
+        json=speech.SPEECH,
+        count_tokens=speech.count_speech_tokens,
+        answer=speech.create_speech,
+        is_work=True,
+    ),
+)

@@ -1,0 +1,146 @@
+"""Running the sandbox on a real socket of this machine, in a thread of this process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from airflow_provider_openai_dest.sandbox.app import create_app
+from airflow_provider_openai_dest.sandbox.faults import FaultRule
+from airflow_provider_openai_dest.sandbox.settings import SandboxSettings
+from airflow_provider_openai_dest.sandbox.state import SandboxState
+from airflow_provider_openai_dest.sandbox.wire import TRANSPORT
+
+HOST = "127.0.0.1"  # never another: the sandbox takes any key and keeps what it is sent
+LONGEST_START, LONGEST_STOP = 10.0, 5.0
+
+
+class Sandbox:
+    """A running sandbox: its addresses, and its own operations as methods."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.root_url = f"http://{HOST}:{port}"
+        self.base_url = f"{self.root_url}/v1"
+        self.inbox_url = f"{self.root_url}/sandbox/inbox"
+
+    def stats(self) -> dict[str, Any]:
+        """Give what was asked for and done: requests by status, executions, items, tokens, faults that fired."""
+        return self._ask("GET", "/sandbox/stats")
+
+    def inbox(self, limit: int = 20) -> dict[str, Any]:
+        """Give the counts of the webhook inbox and its last items."""
+        return self._ask("GET", f"/sandbox/inbox?limit={limit}")
+
+    def set_faults(self, *rules: FaultRule | str, seed: int = 0) -> None:
+        """Replace the fault rules; none at all ends the faults."""
+        wanted = [rule.as_json() if isinstance(rule, FaultRule) else rule for rule in rules]
+        self._ask("POST", "/sandbox/faults", {"faults": wanted, "seed": seed})
+
+    def reset(self) -> None:
+        """Clear counters, buckets and the inbox."""
+        self._ask("POST", "/sandbox/reset")
+
+    def _ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        connection = HTTPConnection(HOST, self.port, timeout=10)
+        try:
+            connection.request(method, path, None if body is None else json.dumps(body))
+            response = connection.getresponse()
+            answer: dict[str, Any] = json.load(response)
+        finally:
+            connection.close()
+        if response.status != 200:  # noqa: PLR2004
+            raise ValueError(answer["error"]["message"])
+        return answer
+
+
+@contextmanager
+def running_sandbox(  # noqa: PLR0913 - all of them by keyword, most of them left out
+    *,
+    latency: float = 0.0,
+    requests_per_minute: int | None = None,
+    tokens_per_minute: int | None = None,
+    burst_seconds: float = 1.0,
+    faults: Sequence[FaultRule | str] = (),
+    seed: int = 0,
+    api_key: str | None = None,
+    webhook_secret: str | None = None,
+    port: int = 0,
+) -> Iterator[Sandbox]:
+    """Run a sandbox while the ``with`` block lasts, in a thread, on a free port unless one is named.
+
+    The other arguments are those of :class:`.settings.SandboxSettings`.
+    """
+    settings = SandboxSettings(
+        latency=latency,
+        requests_per_minute=requests_per_minute,
+        tokens_per_minute=tokens_per_minute,
+        burst_seconds=burst_seconds,
+        faults=faults,
+        seed=seed,
+        api_key=api_key,
+        webhook_secret=webhook_secret,
+    )
+    server = _Server(SandboxState(settings))
+    with socket.create_server((HOST, port)) as listener:
+        thread = threading.Thread(target=server.run, args=([listener],), name="openai-sandbox", daemon=True)
+        thread.start()
+        try:
+            if not server.ready.wait(LONGEST_START):
+                raise RuntimeError("the sandbox did not start; see the thread's error above")
+            yield Sandbox(listener.getsockname()[1])
+        finally:
+            server.stop()
+            thread.join(LONGEST_STOP)
+
+
+class _ConnectionProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # chosen at import
+    """uvicorn's HTTP protocol, which hands the connection to the application for the faults that break it."""
+
+    app_state: dict[str, Any]
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.app_state = {**self.app_state, TRANSPORT: transport}
+        super().connection_made(transport)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, which tells when it listens and can be stopped at once."""
+
+    def __init__(self, state: SandboxState) -> None:
+        super().__init__(
+            uvicorn.Config(
+                create_app(state),
+                http=_ConnectionProtocol,
+                ws="none",
+                lifespan="off",
+                proxy_headers=False,
+                log_config=None,  # the process' own logging stays as it is
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=75,  # uvicorn's 5 s would close connections under a client that waits for its limit
+            )
+        )
+        self.ready = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await super().shutdown(sockets)
+
+    def stop(self) -> None:
+        """End the server; answers that are still on their way are lost."""
+        self.should_exit = self.force_exit = True

@@ -1,0 +1,107 @@
+"""Binary files: images and other bytes of an answer become files under the results; the outcome keeps the path."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from airflow_provider_openai_dest.delivery.answer import FileAnswer
+from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
+from airflow_provider_openai_dest.endpoints.template import AnswerFiles, EndpointTemplate
+from airflow_provider_openai_dest.exceptions import RecordError
+from airflow_provider_openai_dest.sinks.folder import Folder, put_file
+
+# First bytes of what the API gives, so that the name's extension is that of the content.
+_SIGNATURES: tuple[tuple[bytes, int, str], ...] = (
+    (b"\x89PNG\r\n", 0, "png"),
+    (b"\xff\xd8\xff", 0, "jpg"),
+    (b"GIF8", 0, "gif"),
+    (b"WEBP", 8, "webp"),
+    (b"WAVE", 8, "wav"),
+    (b"ID3", 0, "mp3"),
+    (b"\xff\xfb", 0, "mp3"),
+    (b"\xff\xf3", 0, "mp3"),
+    (b"OggS", 0, "ogg"),
+    (b"fLaC", 0, "flac"),
+    (b"%PDF", 0, "pdf"),
+    (b"PK\x03\x04", 0, "zip"),
+    (b"<svg", 0, "svg"),
+    (b"<?xml", 0, "svg"),
+)
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+_LONGEST_NAME = 80
+
+
+class BinaryFiles:
+    """Writes the files of an answer as ``{folder}/{key}-{n}.{ext}``.
+
+    :param folder: the results folder.
+    :param endpoint: its template says which part of an answer is a file.
+    """
+
+    def __init__(self, folder: Folder, endpoint: EndpointTemplate) -> None:
+        self._folder = folder
+        self._files = endpoint.answer_files
+
+    def keep(self, outcome: Outcome) -> Outcome:
+        """Give the outcome with paths where the bytes were; rejected when the bytes can't be read.
+
+        Raises SinkError when a file can't be written.
+        """
+        if outcome.status is not Status.DELIVERED:
+            return outcome
+        try:
+            if isinstance(outcome.answer, FileAnswer):
+                answer: Any = self._put(outcome.record.key, "files", outcome.answer.content)
+                return replace(outcome, answer={**answer, "content_type": outcome.answer.content_type})
+            if self._files is not None:
+                return replace(outcome, answer=self._replaced(outcome, self._files))
+        except RecordError as error:
+            return replace(outcome, status=Status.REJECTED, error=error, answer=None)
+        return outcome
+
+    def _replaced(self, outcome: Outcome, files: AnswerFiles) -> dict[str, Any]:
+        answer = outcome.answer
+        items = answer.get(files.items) if isinstance(answer, Mapping) else None
+        if not isinstance(items, list) or not items or not all(isinstance(item, Mapping) for item in items):
+            raise RecordError("bad_answer", f"the answer has no list {files.items!r} of files")
+        kept = []
+        for number, item in enumerate(items):
+            content = _bytes(item.get(files.field)) if item.get(files.field) else None
+            others = {name: value for name, value in item.items() if name != files.field}
+            name = f"{outcome.record.key}-{number}"
+            kept.append(others | self._put(name, files.folder, content) if content is not None else others)
+        return {**answer, files.items: kept}
+
+    def _put(self, name: str, folder: str, content: bytes) -> dict[str, Any]:
+        path = put_file(self._folder / folder, f"{safe_name(name)}.{extension(content)}", content)
+        return {"path": str(path), "bytes": len(content)}
+
+
+def safe_name(text: str) -> str:
+    """Make a file name of any text: what is unsafe becomes ``_``, and a hash keeps two names apart then."""
+    safe = _UNSAFE.sub("_", text).strip("._")[:_LONGEST_NAME]
+    if safe == text:
+        return safe
+    digest = hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()[:10]
+    return f"{safe}-{digest}" if safe else digest
+
+
+def extension(content: bytes) -> str:
+    """Tell a file's extension by its first bytes."""
+    for signature, start, name in _SIGNATURES:
+        if content[start : start + len(signature)] == signature:
+            return name
+    return "bin"
+
+
+def _bytes(text: Any) -> bytes:
+    try:
+        return b64decode(text, validate=True)
+    except (Base64Error, ValueError, TypeError) as error:
+        raise RecordError("bad_answer", f"the answer's file is no base64: {error}") from None

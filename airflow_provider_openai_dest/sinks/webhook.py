@@ -1,0 +1,94 @@
+"""Webhook sink: forwards outcomes while the others are still being sent, in a thread of its own.
+
+It never waits for OpenAI and OpenAI never waits for it, but for the bound of its queue. Forwarding is a delivery
+like any other, with its own retries, its own rows of what arrived and its own quarantine of what did not.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+from airflow_provider_openai_dest.delivery.outcome import Outcome
+from airflow_provider_openai_dest.exceptions import SinkError
+from airflow_provider_openai_dest.manifest import Manifest
+from airflow_provider_openai_dest.sources.record import Record, Source
+
+log = logging.getLogger(__name__)
+
+QUEUE_LIMIT = 1000
+"""Items that may wait for the receiver before the outcomes wait too."""
+
+
+class WebhookSink:
+    """Feeds outcomes to a delivery that runs in a thread.
+
+    :param deliver: sends a source of items to the webhook and gives the manifest, such as ``Destination.run``.
+    :param as_record: makes the item of an outcome; its key is the message's id.
+    """
+
+    def __init__(self, deliver: Callable[[Source], Manifest], as_record: Callable[[Outcome], Record]) -> None:
+        self._deliver = deliver
+        self._as_record = as_record
+        self._items = QueueSource()
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+        self.manifest: Manifest | None = None
+
+    def write(self, outcomes: Sequence[Outcome]) -> None:
+        """Hand the outcomes on; waits while the queue is full."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="openai-dest-webhook", daemon=True)
+            self._thread.start()
+        for outcome in outcomes:
+            self._items.put(self._as_record(outcome))
+
+    def flush(self) -> None:
+        """Nothing to do: what arrived is marked by the delivery itself, the rest is forwarded by the next try."""
+
+    def close(self) -> None:
+        """Wait until everything was forwarded or given up; raises SinkError when the forwarding itself broke."""
+        if self._thread is None:
+            return
+        self._items.end()
+        self._thread.join()
+        if self._error is not None:
+            raise SinkError(f"forwarding to the webhook broke: {self._error}") from self._error
+
+    def _run(self) -> None:
+        try:
+            self.manifest = self._deliver(self._items)
+        except Exception as error:
+            log.exception("Forwarding to the webhook broke; the next try forwards what is left")
+            self._error = error
+            self._items.discard()
+
+
+class QueueSource:
+    """A source that is filled from another thread while it is read."""
+
+    def __init__(self) -> None:
+        self._queue: queue.Queue[Record | None] = queue.Queue(QUEUE_LIMIT)
+
+    def put(self, record: Record) -> None:
+        """Add a record; waits while the queue is full."""
+        self._queue.put(record)
+
+    def end(self) -> None:
+        """Say that no more comes."""
+        self._queue.put(None)
+
+    def discard(self) -> None:
+        """Read the rest and drop it, so that nobody waits for a reader that is gone."""
+        for _ in self:
+            pass
+
+    def __iter__(self) -> Iterator[Record]:
+        while (record := self._queue.get()) is not None:
+            yield record
+
+    def fingerprint(self) -> str:
+        """It is what comes."""
+        return "queue"

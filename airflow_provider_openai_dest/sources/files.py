@@ -1,0 +1,115 @@
+"""FilesSource: the records of files, each read by the reader of its format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from hashlib import sha256
+from itertools import chain
+from pathlib import PurePosixPath
+from typing import Any
+
+from airflow_provider_openai_dest.exceptions import ConfigurationError, RecordError, TransientError, nearest
+from airflow_provider_openai_dest.sources.csv_rows import read_csv, read_tsv
+from airflow_provider_openai_dest.sources.json_document import read_json_document
+from airflow_provider_openai_dest.sources.json_lines import read_json_lines
+from airflow_provider_openai_dest.sources.keys import assign_keys, parse_key
+from airflow_provider_openai_dest.sources.readable_file import ReadableFile, location
+from airflow_provider_openai_dest.sources.record import Record
+
+Reader = Callable[[ReadableFile], Iterator[Any]]
+
+# A reader yields the items of a file in order: data, or a RecordError in place of data that can't be read. It raises a
+# RecordError when the rest of the file can't be read.
+READERS: Mapping[str, Reader] = {
+    "csv": read_csv,
+    "json": read_json_document,
+    "jsonl": read_json_lines,
+    "ndjson": read_json_lines,
+    "tsv": read_tsv,
+}
+
+
+class FilesSource:
+    """The records of files, in the order of the files; one that is broken doesn't stop the others.
+
+    :param files: the files; ``pathlib.Path`` and Airflow's ``ObjectStoragePath`` both fit.
+    :param key: the field that identifies a record, such as ``sku`` or ``a.b[0]``; None is the position over all files.
+    :param file_format: one of :data:`READERS`, for all files; None takes each from its extension (``.csv.gz``).
+    """
+
+    def __init__(self, files: Sequence[ReadableFile], key: str | None = None, file_format: str | None = None) -> None:
+        self._files = tuple(files)
+        self._key = parse_key(key)
+        self._readers = _choose_readers(self._files, file_format)
+        self._file_format = file_format
+
+    def __iter__(self) -> Iterator[Record]:
+        """Read the files one after the other; :class:`TransientError` when one can't be read now."""
+        readings = map(_read, self._readers, self._files)
+        return assign_keys(chain.from_iterable(readings), self._key)
+
+    def fingerprint(self) -> str:
+        """Give the number of files and a digest of each one's path, size and version (its ETag, else its time)."""
+        digest = sha256("\n".join(_identities(self._files)).encode(errors="surrogateescape")).hexdigest()[:32]
+        return f"files count={len(self._files)} format={self._file_format} key={self._key} sha256={digest}"
+
+    def total(self) -> int | None:
+        """Say that how many records there are is not known before they are read."""
+        return None
+
+
+def _read(reader: Reader, file: ReadableFile) -> Iterator[Any]:
+    try:
+        yield from reader(file)
+    except RecordError as fault:
+        yield fault
+
+
+def _choose_readers(files: Sequence[ReadableFile], file_format: str | None) -> list[Reader]:
+    if file_format is not None:
+        if file_format not in READERS:
+            raise ConfigurationError(f"file_format {file_format!r} is unknown: {nearest(file_format, READERS)}")
+        return [READERS[file_format]] * len(files)
+    found = [(file, _extension(file)) for file in files]
+    faults = [_unknown(file, extension) for file, extension in found if extension not in READERS]
+    if faults:
+        raise ConfigurationError(*faults)
+    return [READERS[extension] for _, extension in found]
+
+
+def _extension(file: ReadableFile) -> str:
+    name = PurePosixPath(file.name.lower().removesuffix(".gz"))
+    return name.suffix.removeprefix(".")
+
+
+def _unknown(file: ReadableFile, extension: str) -> str:
+    what = f"the extension {extension!r} is unknown" if extension else "there is no extension"
+    known = ", ".join(f".{name}" for name in READERS)
+    hint = f" ({nearest(extension, READERS)})" if extension else ""
+    return f"{location(file)}: {what}{hint}; known are {known}, each also with .gz; or give file_format"
+
+
+def _identities(files: Sequence[ReadableFile]) -> list[str]:
+    lost: list[str] = []
+    identities: list[str] = []
+    for file in files:
+        try:
+            identities.append(f"{location(file)} {_version(file)}")
+        except FileNotFoundError:
+            lost.append(f"{location(file)}: there is no such file")
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise TransientError(f"can't read {location(file)}: {reason}") from error
+    if lost:
+        raise ConfigurationError(*lost)
+    return identities
+
+
+def _version(file: ReadableFile) -> str:
+    """Give size and ETag of a file in an object store, size and time of one elsewhere, nothing where it has no stat."""
+    stat = getattr(file, "stat", None)
+    if stat is None:
+        return ""
+    facts = stat()
+    etag = (facts.get("ETag") or facts.get("etag")) if isinstance(facts, Mapping) else None
+    return f"{facts.st_size} {etag or facts.st_mtime}"

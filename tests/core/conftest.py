@@ -1,0 +1,27 @@
+"""The core's tests: no Airflow, no network but loopback, no sleeps."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+CORE_TESTS = Path(__file__).parent
+
+# No deadline: a slow machine is no defect. CI tries the same examples each time; a developer's runs go on searching.
+hypothesis.settings.register_profile("search", deadline=None)
+hypothesis.settings.register_profile("repeat", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("repeat" if os.environ.get("CI") else "search")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _airflow_stays_away(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a run of the core's tests alone that loads Airflow: the core must not need it."""
+    yield
+    if all(CORE_TESTS in item.path.parents for item in request.session.items):
+        loaded = sorted(name for name in sys.modules if name.partition(".")[0] == "airflow")
+        assert loaded == [], "the core's tests imported Airflow"

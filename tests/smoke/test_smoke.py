@@ -1,0 +1,103 @@
+"""The installed package on the Airflow that is here, old or new: it is found, its connections are read, it delivers."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import airflow_provider_openai_dest as package
+from airflow_provider_openai_dest.provider_info import get_provider_info
+from airflow_provider_openai_dest.sandbox import Sandbox
+
+NAME = "airflow-provider-openai-dest"
+MODULES = [
+    module
+    for section in ("hooks", "operators", "triggers", "sensors")
+    for entry in get_provider_info().get(section, [])
+    for module in entry["python-modules"]
+]
+
+# Each operator with its class's public name and the least it needs; the sandbox answers.
+PRODUCTS = [{"sku": "a-1", "title": "a red bicycle"}, {"sku": "b-2", "title": "a blue tent"}]
+OPERATORS: dict[str, dict[str, Any]] = {
+    "OpenAIEmbeddingOperator": {
+        "records": PRODUCTS,
+        "key": "sku",
+        "body": {"input": "{message.title}", "model": "text-embedding-3-small"},
+    },
+    "OpenAICreateImageOperator": {
+        "records": PRODUCTS,
+        "key": "sku",
+        "body": {"prompt": "{message.title}", "model": "gpt-image-1"},
+    },
+    "OpenAIUploadFileOperator": {"records": PRODUCTS, "body": {"purpose": "user_data"}},
+    "OpenAIManualRequestOperator": {
+        "records": PRODUCTS,
+        "method": "POST",
+        "path": "/moderations",
+        "body": {"input": "{message.title}"},
+    },
+    "OpenAISendRecordsOperator": {
+        "records": PRODUCTS,
+        "endpoint": "create_moderation",
+        "body": {"input": "{message.title}"},
+    },
+    "OpenAIWebhookOperator": {"records": PRODUCTS, "key": "sku"},
+}
+
+
+@pytest.mark.parametrize("name", package.__all__)
+def test_every_public_name_is_there(name: str) -> None:
+    """What the package names as public can be imported."""
+    assert getattr(package, name) is not None
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_of_the_metadata_is_there(module: str) -> None:
+    """What the provider's metadata names can be imported."""
+    assert importlib.import_module(module)
+
+
+def test_airflow_finds_the_provider() -> None:
+    """Airflow discovers the provider by its entry point and takes its metadata."""
+    from airflow.providers_manager import ProvidersManager
+
+    found = ProvidersManager().providers[NAME]
+    assert found.version == package.__version__
+
+
+@pytest.mark.parametrize("conn_type", ["openai_dest", "openai_dest_webhook"])
+def test_airflow_knows_the_connection_type(conn_type: str) -> None:
+    """Airflow offers the connection type, and loads its hook."""
+    from airflow.providers_manager import ProvidersManager
+
+    hook = ProvidersManager().hooks[conn_type]
+    assert hook is not None
+    assert hook.connection_type == conn_type
+
+
+def test_the_hook_reads_the_connection(sandbox: Sandbox) -> None:
+    """A connection from the environment becomes settings, and its test asks the API."""
+    hook = package.OpenAIDestHook()
+    works, message = hook.test_connection()
+    assert works, message
+    assert str(hook.settings.base_url) == sandbox.base_url
+
+
+def test_every_operator_is_executed_below() -> None:
+    """No public operator is missing in the table above."""
+    assert {name for name in package.__all__ if name.endswith("Operator")} == OPERATORS.keys()
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_the_operator_delivers(name: str, execute: Callable[[Any], Mapping[str, Any]], tmp_path: Path) -> None:
+    """The operator sends its records to the sandbox and accounts for each."""
+    operator_class = getattr(package, name)
+    operator = operator_class(task_id=name, results=str(tmp_path), **OPERATORS[name])
+    manifest = execute(operator)
+    assert manifest["delivered"] >= 1
+    assert (manifest["rejected"], manifest["pending"]) == (0, 0)
