@@ -88,7 +88,7 @@ clean:  ## Remove everything that was made, .venv and Airflow's home included
 	@echo "Installing into .venv, once ($(if $(UV),uv,pip; about two minutes)) ..."
 ifeq ($(UV),)
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
 else
 	@test -x $(BIN)/python || uv venv --quiet --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" .venv
 	@uv pip install --quiet --python $(BIN)/python --compile-bytecode -c constraints.txt -e '.[dev]'

@@ -6,7 +6,6 @@ listen on every network interface, and it leaves processes behind when it is sto
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -18,6 +17,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import psutil  # Airflow brings it
+from connections import as_environment
 
 COMPONENTS = {
     "api-server": ["api-server"],
@@ -32,14 +32,6 @@ HOME = Path(os.environ["AIRFLOW_HOME"])
 PAGE = os.environ["AIRFLOW__API__BASE_URL"]
 PORT = int(os.environ["AIRFLOW__API__PORT"])
 SANDBOX_PORT = PORT + 1
-# No connection is opened without a key; the sandbox takes any.
-CONNECTIONS = {
-    "OPENAI_DEST_DEFAULT": {
-        "conn_type": "openai_dest",
-        "password": "sk-sandbox-takes-any-key",
-        "host": f"http://127.0.0.1:{SANDBOX_PORT}/v1",
-    },
-}
 
 
 def main() -> int:
@@ -61,7 +53,7 @@ def main() -> int:
 
 def run() -> int:
     """Give the exit code of a session that was not interrupted: something ended that should not have."""
-    environment = os.environ | {f"AIRFLOW_CONN_{name}": json.dumps(value) for name, value in CONNECTIONS.items()}
+    environment = os.environ | as_environment(f"http://127.0.0.1:{SANDBOX_PORT}")
     sandbox = ["-m", "airflow_provider_openai_dest.sandbox", "--port", str(SANDBOX_PORT)]
     processes = {"sandbox": start("sandbox", sandbox, environment)}
     for name, command in COMPONENTS.items():

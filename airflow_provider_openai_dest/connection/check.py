@@ -23,7 +23,6 @@ DEADLINE = 10.0  # seconds
 _LARGEST_ANSWER = 8_000_000  # bytes after decompression
 _LONGEST_MESSAGE = 300
 
-
 _NO_API = "Base URL: what answers there is no OpenAI API ({what}); OpenAI's ends in /v1"
 
 
@@ -48,7 +47,8 @@ def _get_models(client: httpx.Client, clock: Callable[[], float]) -> tuple[httpx
     ends = clock() + DEADLINE
     body = bytearray()
     timeout = httpx.Timeout(DEADLINE, connect=DEADLINE / 2)
-    with client.stream("GET", "/models", timeout=timeout, headers={"Accept": "application/json"}) as response:
+    headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+    with client.stream("GET", "/models", timeout=timeout, headers=headers) as response:
         for piece in response.iter_bytes():
             body += piece
             if len(body) > _LARGEST_ANSWER:
@@ -63,22 +63,22 @@ def _read(response: httpx.Response, body: bytes, settings: ConnectionSettings) -
     if not response.is_success:
         code, message = _error_of(answer)
         meaning = refusal_meaning(response.status_code, f"{code} {message}")
-        said = f", it says: {_printable(redact(message, settings.secrets), _LONGEST_MESSAGE)}" if message else ""
+        said = f", it says: {_shown(message, settings, _LONGEST_MESSAGE)}" if message else ""
         return False, f"{meaning} (HTTP {response.status_code}{said})"
     models = answer.get("data") if isinstance(answer, dict) else None
     if not isinstance(models, list):
         return False, _NO_API.format(what=_kind_of(response, body, answer))
-    return True, f"Connected to {settings.base_url}: {', '.join(_findings(models, response.headers))}"
+    return True, f"Connected to {settings.base_url}: {', '.join(_findings(models, response.headers, settings))}"
 
 
-def _findings(models: list[Any], headers: Mapping[str, str]) -> Iterator[str]:
+def _findings(models: list[Any], headers: Mapping[str, str], settings: ConnectionSettings) -> Iterator[str]:
     yield f"{len(models)} model{'' if len(models) == 1 else 's'}"
     if organization := headers.get("openai-organization"):
-        yield f"organization {_printable(organization)}"
+        yield f"organization {_shown(organization, settings)}"
     for what in ("requests", "tokens"):
         left, limit = headers.get(f"x-ratelimit-remaining-{what}"), headers.get(f"x-ratelimit-limit-{what}")
         if left and limit:
-            yield f"{_printable(left)} of {_printable(limit)} {what} a minute left"
+            yield f"{_shown(left, settings)} of {_shown(limit, settings)} {what} a minute left"
 
 
 def _parse(body: bytes) -> Any:
@@ -105,5 +105,6 @@ def _kind_of(response: httpx.Response, body: bytes, answer: Any) -> str:
     return "its answer has no list of models" if answer is not None else "its answer is no JSON"
 
 
-def _printable(text: str, longest: int = 60) -> str:
-    return re.sub(r"[^\x20-\x7e]", " ", text)[:longest]
+def _shown(text: str, settings: ConnectionSettings, longest: int = 60) -> str:
+    """Take the secrets out before the text is cut, as half a key is one too."""
+    return re.sub(r"[^\x20-\x7e]", " ", redact(text, settings.secrets))[:longest]

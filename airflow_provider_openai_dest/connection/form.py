@@ -20,6 +20,13 @@ _LONGEST_SHOWN = 40
 Settings = TypeVar("Settings", bound=BaseModel)
 
 
+class Fault(NamedTuple):
+    """One thing that is wrong: what, in words of ours, and why, which may quote what was typed."""
+
+    subject: str
+    reason: str
+
+
 class FormField(NamedTuple):
     """One field as a person sees it: its label, where it is in the connection, and what belongs in it."""
 
@@ -28,9 +35,9 @@ class FormField(NamedTuple):
     wanted: str
     is_secret: bool = False
 
-    def fault(self, reason: str) -> str:
-        """Give one fault of this field as a sentence."""
-        return f"{self.label} ({self.place}) {reason}"
+    def fault(self, reason: object) -> Fault:
+        """Give one fault of this field."""
+        return Fault(f"{self.label} ({self.place})", str(reason))
 
 
 def is_unset(value: object) -> bool:
@@ -70,7 +77,7 @@ def fill(
     values: Mapping[str, Any],
     *,
     fields: Mapping[str, FormField],
-    faults: Sequence[str],
+    faults: Sequence[Fault],
     secrets: Iterable[str],
 ) -> Settings:
     """Build the settings from the fields that are set, or raise one :class:`ConfigurationError` with all faults.
@@ -84,19 +91,21 @@ def fill(
     try:
         settings = model.model_validate(given)
     except ValidationError as error:
-        found += [_sentence(detail, fields) for detail in error.errors(include_url=False)]
+        found += [_fault_of(detail, fields) for detail in error.errors(include_url=False)]
     if found:
-        hidden = tuple(secrets)
-        raise ConfigurationError(*(redact(fault, hidden) for fault in dict.fromkeys(found)))
+        hidden, reasons = tuple(secrets), dict[str, str]()
+        for fault in found:
+            reasons.setdefault(fault.subject, redact(fault.reason, hidden))
+        raise ConfigurationError(*(f"{subject} {reason}" for subject, reason in reasons.items()))
     return settings
 
 
-def _sentence(detail: ErrorDetails, fields: Mapping[str, FormField]) -> str:
+def _fault_of(detail: ErrorDetails, fields: Mapping[str, FormField]) -> Fault:
     field = fields[str(detail["loc"][0])]
     if detail["type"] == "missing":
         return field.fault(f"is missing; it must be {field.wanted}")
     if detail["type"] == "value_error":
-        return field.fault(str(detail["ctx"]["error"]))
+        return field.fault(detail["ctx"]["error"])
     shown = repr(detail["input"])
     if field.is_secret or len(detail["loc"]) > 1 or len(shown) > _LONGEST_SHOWN:
         return field.fault(f"must be {field.wanted}")

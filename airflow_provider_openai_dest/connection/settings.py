@@ -9,11 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, fi
 
 from airflow_provider_openai_dest.connection.base_url import DEFAULT_BASE_URL, join_address, read_base_url
 from airflow_provider_openai_dest.connection.field_types import Count, HeaderMap, HeaderText, Key, PathText, Seconds
-from airflow_provider_openai_dest.connection.form import FormField, fill, is_unset, read_extra, warn_of_unknown
+from airflow_provider_openai_dest.connection.form import Fault, FormField, fill, is_unset, read_extra, warn_of_unknown
 from airflow_provider_openai_dest.connection.headers import RESERVED, header_faults, secret_values
 from airflow_provider_openai_dest.connection.origin import is_loopback, split_url
 from airflow_provider_openai_dest.connection.proxy import proxy_secrets, read_proxy_url
-from airflow_provider_openai_dest.exceptions import ConfigurationError
 
 CONN_TYPE = "openai_dest"
 OFFICIAL_CONN_TYPE = "openai"  # of apache-airflow-providers-openai; its connections work here as they are
@@ -151,35 +150,30 @@ def read_settings(
     try:
         values["base_url"] = join_address(host, schema, port)
     except ValueError as fault:
-        faults.append(FIELDS["base_url"].fault(str(fault)))
+        faults.append(FIELDS["base_url"].fault(fault))
     hidden = _raw_secrets(login, password)
     try:
         values |= _read_extra_fields(extra, hidden)
-    except ConfigurationError as error:
-        faults += error.faults
+    except ValueError as fault:
+        faults.append(Fault("Extra", str(fault)))
     hidden += _raw_secrets(values["api_key"], values.get("proxy"))
     return fill(ConnectionSettings, values, fields=FIELDS, faults=faults, secrets=hidden)
 
 
-def _type_faults(conn_type: str | None) -> Iterator[str]:
+def _type_faults(conn_type: str | None) -> Iterator[Fault]:
     if (conn_type or "").replace("-", "_") not in (CONN_TYPE, OFFICIAL_CONN_TYPE):
-        yield f"Connection type is {conn_type!r}; it must be {CONN_TYPE!r} (or {OFFICIAL_CONN_TYPE!r})"
+        yield Fault("Connection type", f"is {conn_type!r}; it must be {CONN_TYPE!r} (or {OFFICIAL_CONN_TYPE!r})")
 
 
-def _login_faults(login: str | None, password: str | None) -> Iterator[str]:
+def _login_faults(login: str | None, password: str | None) -> Iterator[Fault]:
     if is_unset(password) and not is_unset(login):
-        yield "Login is set and the password is not; the API key belongs in the password"
+        yield Fault("Login", "is set and the password is not; the API key belongs in the password")
 
 
 def _read_extra_fields(extra: str | Mapping[str, Any] | None, hidden: tuple[str, ...]) -> dict[str, Any]:
-    try:
-        given = read_extra(extra)
-    except ValueError as fault:
-        raise ConfigurationError(f"Extra {fault}") from None
+    given = read_extra(extra)
     if (mode := given.get("auth_type", "api_key")) != "api_key":
-        raise ConfigurationError(
-            f"Extra auth_type is {mode!r}; only 'api_key' works here, with the key in the password"
-        )
+        raise ValueError(f"auth_type is {mode!r}; only 'api_key' works here, with the key in the password")
     warn_of_unknown(given, (*EXTRAS, *_OFFICIAL_EXTRAS), hidden)
     values: dict[str, Any] = {}
     for name, attribute in EXTRAS.items():
@@ -194,7 +188,7 @@ def _read_client_kwargs(value: object, hidden: tuple[str, ...]) -> dict[str, Any
     except ValueError:
         given = None
     if given is None:
-        raise ConfigurationError("Extra openai_client_kwargs is no JSON object; leave it out")
+        raise ValueError("openai_client_kwargs is no JSON object; leave it out")
     warn_of_unknown(given, (*CLIENT_KWARGS, *_CLIENT_KWARGS_IGNORED), hidden)
     return {name: given[name] for name in CLIENT_KWARGS if name in given}
 

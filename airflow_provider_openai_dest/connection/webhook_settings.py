@@ -13,10 +13,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 
 from airflow_provider_openai_dest.connection.base_url import join_address
 from airflow_provider_openai_dest.connection.field_types import HeaderMap, PathText, Seconds
-from airflow_provider_openai_dest.connection.form import FormField, fill, read_extra, warn_of_unknown
+from airflow_provider_openai_dest.connection.form import Fault, FormField, fill, read_extra, warn_of_unknown
 from airflow_provider_openai_dest.connection.headers import RESERVED, header_faults, secret_values
 from airflow_provider_openai_dest.connection.origin import Origin, split_url
-from airflow_provider_openai_dest.exceptions import ConfigurationError
 
 WEBHOOK_CONN_TYPE = "openai_dest_webhook"
 
@@ -178,18 +177,19 @@ def read_webhook_settings(
     As :func:`~.settings.read_settings` does: one :class:`ConfigurationError` with every fault and no secret.
     """
     values: dict[str, Any] = {"signing_secrets": password}
-    faults: list[str] = []
+    faults: list[Fault] = []
     hidden = tuple(word for text in (password, login) if text for word in (text, *text.split()))
     if (conn_type or "").replace("-", "_") != WEBHOOK_CONN_TYPE:
-        faults.append(f"Connection type is {conn_type!r}; it must be {WEBHOOK_CONN_TYPE!r}")
+        faults.append(Fault("Connection type", f"is {conn_type!r}; it must be {WEBHOOK_CONN_TYPE!r}"))
     try:
         values["url"] = join_address(host, schema, port)
     except ValueError as fault:
-        faults.append(FIELDS["url"].fault(str(fault)))
+        faults.append(FIELDS["url"].fault(fault))
     try:
         given = read_extra(extra)
     except ValueError as fault:
-        raise ConfigurationError(*faults, f"Extra {fault}") from None
+        faults.append(Fault("Extra", str(fault)))
+        given = {}
     warn_of_unknown(given, EXTRAS, hidden)
     values |= {attribute: given[name] for name, attribute in EXTRAS.items() if name in given}
     return fill(WebhookSettings, values, fields=FIELDS, faults=faults, secrets=hidden)

@@ -152,5 +152,3 @@ class Delivery:
         counts = {name: getattr(manifest, name) for name in ("input", "delivered", "rejected", "pending", "requests")}
         undelivered = self._log.pattern(UNDELIVERED) if manifest.rejected else None
         return {**counts, "rejections": manifest.rejections, "undelivered": undelivered}
-
-

@@ -53,8 +53,9 @@ def open_folder(uri: str, conn_id: str | None = None) -> ObjectStoragePath:
     """
     with _told_by(uri):
         folder = _open(_absolute(uri), conn_id)
+        file_system = folder.fs
         if folder.protocol in _LOCAL_PROTOCOLS:
-            folder.fs.makedirs(folder.path, exist_ok=True)
+            file_system.makedirs(folder.path, exist_ok=True)
         return folder
 
 
@@ -70,8 +71,8 @@ def open_file(uri: str, conn_id: str | None = None) -> ObjectStoragePath:
 def _absolute(uri: str) -> str:
     if not uri.strip():
         raise ConfigurationError("a path or URI is empty")
-    # Airflow 3.1 takes a relative path as one from the root.
-    return uri if "://" in uri else os.path.abspath(uri)
+    # Airflow 3.1 takes a relative path as one from the root. Links stay as they are named, unlike with Path.resolve().
+    return uri if "://" in uri else os.path.abspath(uri)  # noqa: PTH100
 
 
 def _split(uri: str) -> tuple[str, str]:
@@ -89,8 +90,10 @@ def _split(uri: str) -> tuple[str, str]:
 def _open(uri: str, conn_id: str | None) -> ObjectStoragePath:
     from airflow.sdk import ObjectStoragePath
 
-    # Airflow 3.1 takes conn_id=None for an answer, and forgets the connection id within the URI.
-    return ObjectStoragePath(uri) if conn_id is None else ObjectStoragePath(uri, conn_id=conn_id)
+    # With both ids, Airflow 3.1 goes by conn_id (even if it is None) and 3.3 by the URI: so it is given only one.
+    if conn_id is None:
+        return ObjectStoragePath(uri)
+    return ObjectStoragePath(without_user_info(uri), conn_id=conn_id)
 
 
 def _existing_file(folder: ObjectStoragePath, name: str, uri: str) -> ObjectStoragePath:

@@ -253,7 +253,8 @@ class OpenAISendRecordsOperator(BaseOperator):
             endpoint=endpoint,
             renderer=renderer,
             dispatcher=new_dispatcher(
-                settings, Limits(
+                settings,
+                Limits(
                     concurrency=self.concurrency,
                     requests_per_minute=self.requests_per_minute,
                     tokens_per_minute=self.tokens_per_minute,
@@ -307,6 +308,4 @@ class OpenAISendRecordsOperator(BaseOperator):
             row,
         )
         for kind in row["rejections"]:
-            self.log.warning(
-                "%(count)d x %(status)s, %(code)s: %(first_message)s (first: record %(first_key)r)", kind
-            )
+            self.log.warning("%(count)d x %(status)s, %(code)s: %(first_message)s (first: record %(first_key)r)", kind)

@@ -145,9 +145,7 @@ class OpenAIWebhookOperator(BaseOperator):
         if self._forwards_manifest:
             manifest = _checked_manifest(self.manifest)
             rows = open_source(None, manifest["results"], key=None, storage_conn_id=self.storage_conn_id)
-            make = item_maker(
-                manifest["endpoint"], manifest["origin"], manifest["delivery"], manifest["results"]
-            )
+            make = item_maker(manifest["endpoint"], manifest["origin"], manifest["delivery"], manifest["results"])
             return ItemsSource(rows, lambda record: make(from_row(record)))
         records = self.records.values if isinstance(self.records, LiteralRecords) else self.records
         source = open_source(records, self.source, key=self.key, storage_conn_id=self.storage_conn_id)

@@ -37,7 +37,7 @@ def create_chat_completion(state: SandboxState, call: Call) -> Answer:
     """Answer the last message, ``n`` times the same."""
     body, count = call.body, call.body.get("n", 1)
     wanted = body.get("response_format", {})
-    text = write_answer(body["messages"], {**wanted.get("json_schema", {}), "type": wanted.get("type", "text")})
+    text = write_answer(body["messages"], {**wanted.get("json_schema", {}), "type": wanted.get("type")})
     text, is_cut = cut(text, body.get("max_completion_tokens", body.get("max_tokens")))
     message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None, "annotations": []}
     reason = "length" if is_cut else "stop"
@@ -74,6 +74,12 @@ def _check_messages(body: Body) -> None:
             refuse(f"Invalid value: {str(role)[:80]!r}. Supported values are: {known}.", param, "invalid_value")
 
 
+def _check_schema(body: Body) -> None:
+    wanted, param = body.get("response_format", {}), "response_format.json_schema"
+    if wanted.get("type") == "json_schema" and "json_schema" not in wanted:
+        refuse(f"Missing required parameter: '{param}'.", param, "missing_required_parameter")
+
+
 CHAT = Shape(
     fields={
         "model": Text(required=True),
@@ -85,6 +91,7 @@ CHAT = Shape(
         "top_p": Number(nullable=True, at_least=0, at_most=1),
         "metadata": Object(nullable=True),
         "response_format": Object(
+            nullable=True,
             fields={
                 "type": Text(required=True, choices=ANSWER_FORMATS),
                 "json_schema": Object(fields={"name": Text(required=True), "schema": Object(nullable=True)}),
@@ -92,5 +99,5 @@ CHAT = Shape(
         ),
         "stream": Flag(nullable=True),
     },
-    checks=(model_check("text"), _check_messages, refuse_stream),
+    checks=(model_check("text"), _check_messages, _check_schema, refuse_stream),
 )

@@ -92,7 +92,7 @@ class FaultRule:
     def from_json(cls, settings: Mapping[str, Any]) -> FaultRule:
         """Read a rule from an object with the same words; numbers may be written as text."""
         if unknown := [name for name in settings if name not in _READERS]:
-            words = (f"fault rules know no {name!r}: {nearest(name, [*_READERS, *MODES])}" for name in unknown)
+            words = (f"fault rules know no {name!r}: {nearest(name, {*_READERS, *MODES})}" for name in unknown)
             raise ConfigurationError(*words)
         try:
             return cls(**{name: _READERS[name](value) for name, value in settings.items()})

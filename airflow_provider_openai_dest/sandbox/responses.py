@@ -56,7 +56,7 @@ def get_response(state: SandboxState, call: Call) -> Answer:
 
 def _written(state: SandboxState, body: Body) -> dict[str, Any]:
     settings = body.get("text", {})
-    text = write_answer(body["input"], settings.get("format", {}))
+    text = write_answer(body["input"], settings.get("format") or {})
     text, is_cut = cut(text, body.get("max_output_tokens"))
     status, now = "incomplete" if is_cut else "completed", state.timestamp()
     input_tokens, output_tokens = count_response_tokens(body), count_tokens(text)
@@ -104,11 +104,12 @@ def _written(state: SandboxState, body: Body) -> dict[str, Any]:
 
 
 def _check_schema(body: Body) -> None:
-    answer_format = body.get("text", {}).get("format", {})
+    answer_format = body.get("text", {}).get("format") or {}
     if answer_format.get("type") == "json_schema" and not isinstance(answer_format.get("schema"), dict):
         refuse("Missing required parameter: 'text.format.schema'.", "text.format.schema", "missing_required_parameter")
 
 
+FORMAT = Object(nullable=True, fields={"type": Text(required=True, choices=ANSWER_FORMATS)})
 RESPONSE = Shape(
     fields={
         "model": Text(required=True),
@@ -118,7 +119,7 @@ RESPONSE = Shape(
         "temperature": Number(nullable=True, at_least=0, at_most=2),
         "top_p": Number(nullable=True, at_least=0, at_most=1),
         "metadata": Object(nullable=True),
-        "text": Object(fields={"format": Object(fields={"type": Text(required=True, choices=ANSWER_FORMATS)})}),
+        "text": Object(nullable=True, fields={"format": FORMAT}),
         "store": Flag(nullable=True),
         "background": Flag(nullable=True),
         "stream": Flag(nullable=True),

@@ -88,7 +88,7 @@ class _Lines:
 
 def _read_header(reader: Iterator[list[str]], lines: _Lines, where: str) -> list[str]:
     try:
-        header = next((row for row in reader if row or lines.fault), [])
+        header = next(filter(None, reader), [])
     except csv.Error as error:
         raise ConfigurationError(f"{where}: the header can't be read: {error}") from None
     if lines.fault:

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_NAME = re.compile(r"[^\W\d]\w*(?:-\w+)*")
+_NAME = r"[^\W\d]\w*(?:-\w+)*"
 _STEP = re.compile(
-    r"\.?(?P<name>" + _NAME.pattern + r""")  # a name, after a dot unless it is the first
-      | \[(?P<index>-?[0-9]{1,9})\]         # a place in a list
+    rf"""\.?(?P<name>{_NAME})                # a name, after a dot unless it is the first
+      | \[(?P<index>-?[0-9]{{1,9}})\]       # a place in a list
       | \["(?P<quoted>[^"\\]+)"\]          # any name, in double quotes
     """,
     re.VERBOSE,
@@ -70,7 +70,7 @@ class FieldPath:
         for step in self.steps:
             if isinstance(step, int):
                 text += f"[{step}]"
-            elif _NAME.fullmatch(step):
+            elif re.fullmatch(_NAME, step):
                 text += f".{step}" if text else step
             else:
                 text += f'["{step}"]'

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-# What reading strange text raises: DecodeError and UnicodeError are ValueErrors, too deep nesting is a RecursionError.
-JSON_ERRORS = (ValueError, RecursionError)
+# What reading strange text raises: msgspec's own errors (ValueErrors only from msgspec 0.21 on), UnicodeErrors, which
+# are ValueErrors, and RecursionError for what is nested about 1,000 deep.
+JSON_ERRORS = (msgspec.MsgspecError, ValueError, RecursionError)
 
 # NaN and Infinity are refused, integers of up to 4,300 digits are kept as they are.
 read_json = msgspec.json.Decoder().decode

@@ -102,7 +102,7 @@ def _digestible(item: Any) -> bytes:
     """Give bytes that are the same for the same item in every process."""
     try:
         return msgspec.json.encode(_plain(item), enc_hook=_type_name, order="deterministic")
-    except (ValueError, TypeError, OverflowError, RecursionError):
+    except (*JSON_ERRORS, TypeError):
         return _type_name(item).encode()
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass
@@ -32,3 +33,38 @@ class MemoryFile:
 def gzipped(name: str, data: bytes) -> MemoryFile:
     """Give ``data`` packed, under ``name`` and ``.gz``; the same bytes each time."""
     return MemoryFile(f"{name}.gz", gzip.compress(data, mtime=0))
+
+
+@dataclass
+class EndlessLineFile:
+    """A file with a line of ``blocks`` times 256 KiB, made as it is read."""
+
+    name: str
+    before: bytes
+    after: bytes
+    blocks: int
+
+    def open(self, mode: str = "rb", /) -> Any:
+        assert mode == "rb"
+        return _Stream(self._parts())
+
+    def _parts(self) -> Iterator[bytes]:
+        yield self.before
+        for _ in range(self.blocks):
+            yield b"x" * 256 * 1024
+        if self.after:
+            yield self.after
+
+
+@dataclass
+class _Stream:
+    parts: Iterator[bytes]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        return None
+
+    def read(self, _size: int = -1, /) -> bytes:
+        return next(self.parts, b"")

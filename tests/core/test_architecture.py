@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,12 @@ def test_every_room_stands_in_the_table() -> None:
     """A new room says in the table above whom it may import."""
     rooms = {module.room for module in MODULES if module.name}
     assert rooms <= DIRECTIONS.keys() | RIM
+
+
+def test_the_table_has_no_circle() -> None:
+    """The rooms stand in an order: none is above another and below it."""
+    graph = {room: {target.partition(".")[0] for target in targets} for room, targets in DIRECTIONS.items()}
+    assert set(TopologicalSorter(graph).static_order()) == DIRECTIONS.keys()
 
 
 @pytest.mark.parametrize("module", _named([module for module in CORE if module.name]))

@@ -39,11 +39,13 @@ class Recorder:
         self.seen: list[httpx.Request] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
+        """Keep the request and answer it."""
         self.seen.append(request)
         return self.answer
 
     @property
     def transport(self) -> httpx.MockTransport:
+        """Give what stands in for the network."""
         return httpx.MockTransport(self)
 
 

@@ -20,6 +20,7 @@ def _no_proxy_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def connection(base_url: str = "https://api.openai.com/v1", proxy: str | None = None) -> ConnectionSettings:
+    """Make settings with the address and proxy in question."""
     return ConnectionSettings(
         api_key=SecretStr("sk-abcdefgh"),
         base_url=base_url,

@@ -20,10 +20,12 @@ PROXY = "http://ada:pr0xypass@proxy.example:3128"
 
 
 def read(**fields: Any) -> ConnectionSettings:
+    """Read a connection that is in order but for what is given."""
     return read_settings(**{"conn_type": "openai_dest", "password": KEY} | fields)
 
 
 def faults(**fields: Any) -> tuple[str, ...]:
+    """Give the faults of a connection that must have some."""
     with pytest.raises(ConfigurationError) as caught:
         read(**fields)
     return caught.value.faults
@@ -238,7 +240,7 @@ def test_a_wrong_key_names_its_field(password: str | None) -> None:
 @pytest.mark.parametrize("password", [f"{KEY}\n", f"  {KEY}\r\n", f"\t{KEY}"])
 def test_blanks_around_a_pasted_key_are_dropped(password: str) -> None:
     """A pasted newline is no part of the key."""
-    assert KEY == read(password=password).api_key.get_secret_value()
+    assert read(password=password).api_key.get_secret_value() == KEY
 
 
 def test_a_key_in_the_login_is_told() -> None:

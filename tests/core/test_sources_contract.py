@@ -71,11 +71,13 @@ SOURCES: dict[str, tuple[Callable[[str | None], Source], int]] = {
 
 @pytest.fixture(params=[None, "sku", "sku.deep[0]"], ids=["by position", "by sku", "by a path"])
 def key(request: pytest.FixtureRequest) -> str | None:
+    """Give the ways in which records are known."""
     return request.param  # type: ignore[no-any-return]
 
 
 @pytest.fixture(params=SOURCES.values(), ids=SOURCES)
 def case(request: pytest.FixtureRequest) -> tuple[Callable[[str | None], Source], int]:
+    """Give each source in turn."""
     return request.param  # type: ignore[no-any-return]
 
 

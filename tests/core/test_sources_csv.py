@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_openai_dest.exceptions import ConfigurationError, RecordError
 from airflow_provider_openai_dest.sources.csv_rows import read_csv, read_tsv
-from tests.core.memory_file import MemoryFile, gzipped
+from tests.core.memory_file import EndlessLineFile, MemoryFile, gzipped
 
 
 def _rows(data: bytes) -> list[Any]:
@@ -91,6 +91,16 @@ def test_a_broken_row_is_a_fault_of_its_own(body: bytes, place: str, reason: str
     assert ({"a": "1", "b": "2"}, {"a": "3", "b": "4"}) == (before, after)
 
 
+def test_an_endless_line_is_a_fault_of_its_own() -> None:
+    """A line above 64 MiB is a fault, and the rows around it are read; in place of a header it is refused."""
+    before, fault, after = read_csv(EndlessLineFile("a.csv", b"a\n1\n", b"\n2\n", blocks=257))
+
+    assert fault.message.endswith(" line 3: longer than 67,108,864 bytes")
+    assert ({"a": "1"}, {"a": "2"}) == (before, after)
+    with pytest.raises(ConfigurationError, match="the header can't be read: longer than"):
+        list(read_csv(EndlessLineFile("a.csv", b"\n", b"\na\n1\n", blocks=257)))
+
+
 def test_an_unclosed_quote_is_not_swallowed() -> None:
     """A quote that is never closed is a fault that names all the lines it took, not a long field."""
     before, fault = _rows(b'a,b\n1,2\n"3,4\n5,6\n7,8')
@@ -112,6 +122,7 @@ def test_a_stray_quote_ends_at_the_next_one() -> None:
     [
         (b"a,a", ["the header names column 'a' 2 times"]),
         (b"a,", ["column 2 has no name"]),
+        (b"a,,", ["column 2 has no name", "column 3 has no name"]),
         (b" ,b,b,,b", ["column 1 has no name", "column 4 has no name", "the header names column 'b' 3 times"]),
         (b"\xff,b", ["the header can't be read: not UTF-8"]),
         (b"a\rb,c", ["the header can't be read: new-line character"]),
@@ -146,7 +157,10 @@ def test_any_text_survives(rows: list[tuple[str, str]], line_end: str) -> None:
     assert [{"a": one, "b": two} for one, two in rows] == _rows(text.getvalue().encode())
 
 
-@given(st.lists(st.binary(max_size=20).map(lambda line: line.replace(b'"', b"")) | st.sampled_from([b"1,2", b"\xff", b"\r"])))
+unquoted = st.binary(max_size=20).map(lambda line: line.replace(b'"', b""))
+
+
+@given(st.lists(unquoted | st.sampled_from([b"1,2", b"\xff", b"\r"])))
 def test_any_bytes_account_for_each_line(lines: list[bytes]) -> None:
     """Whatever bytes stand below the header, nothing raises, and each line that is not empty is one record."""
     body = b"\n".join(lines)

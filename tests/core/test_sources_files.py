@@ -10,7 +10,7 @@ import tracemalloc
 import zlib
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from hypothesis import given
@@ -153,6 +153,26 @@ def test_all_records_before_the_damage_are_read(damaged: int) -> None:
     assert f"at byte {starts[damaged]} " in last.fault.message
 
 
+def test_a_cut_stream_gives_all_that_it_holds() -> None:
+    """Wherever a stream is cut, all comes that zlib can unpack of it at once, however small the blocks are."""
+    packed = gzip.compress(bytes(random.Random(1).choices(b"ab", k=500)) * 20, mtime=0)  # noqa: S311 - no secret
+    for length in range(len(packed)):
+        unpacked = b""
+        with pytest.raises(RecordError, match="ends too soon"):  # noqa: PT012 - what came before the fault counts
+            for block in read_blocks(MemoryFile("a.jsonl.gz", packed[:length]), block_bytes=64):
+                unpacked += block
+
+        assert unpacked == zlib.decompressobj(31).decompress(packed[:length])
+
+
+@pytest.mark.parametrize("block_bytes", [1, 5, 1000])
+def test_the_damage_is_named_by_its_place_in_the_file(block_bytes: int) -> None:
+    """The byte that a fault names counts from the start of the packed file, over members and padding."""
+    good = gzip.compress(b"x" * 10_000) + b"\0" * 10
+    with pytest.raises(RecordError, match=f"broken at byte {len(good) + 1} "):
+        list(read_blocks(MemoryFile("a.jsonl.gz", good + b"\x1f?"), block_bytes))
+
+
 @pytest.mark.parametrize("name", ["a.jsonl.gz", "a.csv.gz"])
 def test_half_a_record_is_never_taken_for_a_whole_one(name: str) -> None:
     """Wherever a stream is cut, what was read is a beginning of the records; a number cut in two is not one of them."""
@@ -168,7 +188,7 @@ def test_half_a_record_is_never_taken_for_a_whole_one(name: str) -> None:
 
 @given(st.data())
 def test_any_damage_is_told(data: st.DataObject) -> None:
-    """Whatever bytes are changed in a packed file, reading never raises, and the end says so unless no record changed."""
+    """Whatever bytes of a packed file are changed, reading never raises, and the end says so if a record changed."""
     packed = bytearray(gzip.compress(b"".join(b"%d\n" % number for number in range(300)), mtime=0))
     for at in data.draw(st.lists(st.integers(10, len(packed) - 1), min_size=1, max_size=3, unique=True)):
         packed[at] ^= data.draw(st.integers(1, 255))
@@ -238,7 +258,7 @@ class Failing:
         self.reads = 0
         self.closed = False
 
-    def __enter__(self) -> Failing:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:

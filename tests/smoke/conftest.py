@@ -40,7 +40,7 @@ def sandbox() -> Iterator[Sandbox]:
             "conn_type": "openai_dest_webhook",
             "host": running.inbox_url,
             "password": DEMO_WEBHOOK_SECRET,
-            "extra": {"allowed_networks": "127.0.0.0/8"},
+            "extra": {"allowed_private_networks": "127.0.0.0/8"},
         }
         environment.setenv("AIRFLOW_CONN_OPENAI_DEST_DEFAULT", json.dumps(openai))
         environment.setenv("AIRFLOW_CONN_OPENAI_DEST_WEBHOOK_DEFAULT", json.dumps(webhook))
