@@ -22,18 +22,18 @@ _OPENAI_DEST_FIELDS = {
     },
     "rpm": {
         "label": "Requests a minute",
-        "description": "Most requests a minute (RPM) of all tasks together. Empty: learnt from the answers.",
+        "description": "Most requests a minute (RPM) of one task. Empty: learnt from the answers.",
         "schema": {"type": ["integer", "null"], "minimum": 1},
     },
     # Not "tokens_per_minute": Airflow shows the value of every extra field with "token" in its name as ***.
     "tpm": {
         "label": "Tokens a minute",
-        "description": "Most tokens a minute (TPM) of all tasks together. Empty: learnt from the answers.",
+        "description": "Most tokens a minute (TPM) of one task. Empty: learnt from the answers.",
         "schema": {"type": ["integer", "null"], "minimum": 1},
     },
     "concurrency": {
         "label": "Requests at once",
-        "description": "Most requests of one task on the wire at once, 1 to 512. Empty: adapts by itself.",
+        "description": "Most requests of one task on the wire at once, 1 to 512. Empty: the operator's default.",
         "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 512},
     },
     "timeout": {
@@ -58,7 +58,7 @@ _OPENAI_DEST_FIELDS = {
     },
     "allow_http": {
         "label": "Allow plain http",
-        "description": "Send the key in clear text to a base URL with http://. This machine itself needs no leave.",
+        "description": "Allow a base URL with http://: the key goes in clear text. Not needed for this machine.",
         "schema": {"type": ["boolean", "null"]},
     },
 }

@@ -76,7 +76,7 @@ def refuse_characters(url: str) -> None:
 def refuse_segments(path: str) -> None:
     """Raise ``ValueError`` when a segment of a path could be read as a way out of it, however it is encoded."""
     if "//" in path:
-        raise ValueError("has an empty segment ('//')")
+        raise ValueError("has an empty segment or begins like another host ('//')")
     for segment in path.split("/"):
         if segment.startswith(".") or "%" in segment:
             refuse_segment(segment)
@@ -91,7 +91,7 @@ def refuse_segment(segment: str) -> None:
         if decoded == segment:
             return
         if _REFUSED_IN_SEGMENT.search(decoded):
-            raise ValueError("has an encoded slash, backslash or control character")
+            raise ValueError("has a slash, a backslash or a control character inside a segment")
         segment = decoded
     raise ValueError("is percent-encoded too many times")
 

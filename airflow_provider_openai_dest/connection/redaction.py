@@ -17,13 +17,13 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
     # Standard Webhooks signing secrets
     (re.compile(r"whsec_[A-Za-z0-9+/=_*-]+"), f"whsec_{HIDDEN}"),
     # credentials of an Authorization header, with or without its name
-    (re.compile(r"\b(Bearer)\s+[^\s\"',;<>]+", re.IGNORECASE), rf"\1 {HIDDEN}"),
+    (re.compile(r"\b(Bearer)\s+[^\s\"',;<>)]+", re.IGNORECASE), rf"\1 {HIDDEN}"),
     (
-        re.compile(r"\b(authorization[\"']?\s*[:=]\s*[\"']?)(?:[A-Za-z]+ +)?[^\s\"',;<>]+", re.IGNORECASE),
+        re.compile(r"\b(authorization[\"']?\s*[:=]\s*[\"']?)(?:[A-Za-z]+ +)?[^\s\"',;<>)]+", re.IGNORECASE),
         rf"\1{HIDDEN}",
     ),
     # other headers and JSON fields by name: api-key: abc, "api_key": "abc", "password": "abc"
-    (re.compile(r"\b(api[-_]?key[\"']?\s*[:=]\s*[\"']?)[^\s\"',;&<>]+", re.IGNORECASE), rf"\1{HIDDEN}"),
+    (re.compile(r"\b(api[-_]?key[\"']?\s*[:=]\s*[\"']?)[^\s\"',;&<>)]+", re.IGNORECASE), rf"\1{HIDDEN}"),
     (re.compile(r"([\"'](?:password|secret|token)[\"']\s*:\s*[\"'])[^\"']+", re.IGNORECASE), rf"\1{HIDDEN}"),
     # user and password of a URL: https://user:password@host
     (re.compile(r"(\w:/{1,2})[^\s/?#\"'<>]*@"), rf"\1{HIDDEN}@"),

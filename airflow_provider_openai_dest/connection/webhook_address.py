@@ -108,7 +108,7 @@ def _addresses(host: str, port: int, resolve: Resolve) -> list[Address]:
         raise TransientError(f"The webhook's host {host!r} can't be resolved: {fault}") from fault
     if not found:
         raise TransientError(f"The webhook's host {host!r} has no address")
-    return [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+    return [ip_address(entry[4][0]) for entry in found]
 
 
 def _is_inside(address: Address, networks: Sequence[Network]) -> bool:

@@ -11,20 +11,39 @@ from dataclasses import dataclass
 
 import httpx
 
-from airflow_provider_openai_dest.delivery.retry_after import read_retry_after
-from airflow_provider_openai_dest.delivery.verdict import OPENAI, Judgement, Verdict, VerdictTable, judge
+from airflow_provider_openai_dest.connection.redaction import redact
+from airflow_provider_openai_dest.delivery.retry_after import read_reset, read_retry_after
+from airflow_provider_openai_dest.delivery.verdict import (
+    BLAMES_CONTENT,
+    MESSAGE_LIMIT,
+    OPENAI,
+    Judgement,
+    Verdict,
+    VerdictTable,
+    judge,
+)
 from airflow_provider_openai_dest.exceptions import RecordError
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
+
+MOST_DOUBLINGS = 10
 
 Random = Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
 class NoReply:
-    """A request without an answer. ``left`` is false when it never left: nothing can have been billed then."""
+    """A request without an answer that can be used.
+
+    ``left`` is false when it never left: nothing can have been billed then. ``is_final`` says that an answer came
+    which nobody can read, and that asking again would only be billed again.
+    """
 
     reason: str
     left: bool
+    is_final: bool = False
+
+
+Reply = httpx.Response | NoReply
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +51,6 @@ class Attempt:
     """The next thing to do: send, ``after`` so many seconds. A ``shared`` wait is everybody's, as after a 429."""
 
     request: RenderedRequest
-    number: int
     after: float = 0.0
     shared: bool = False
 
@@ -45,9 +63,22 @@ class Conclusion:
     response: httpx.Response | None = None
     error: RecordError | None = None
     attempts: int = 1
-    waits: int = 0
     maybe_billed: bool = False
     exhausted: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the records are left for the next try."""
+        return self.exhausted or self.verdict is Verdict.ABORT
+
+    @property
+    def may_pass_halved(self) -> bool:
+        """Whether the server refused what the request holds, so that a part of it may pass."""
+        return (
+            self.verdict is Verdict.REJECTED
+            and self.response is not None
+            and self.response.status_code in BLAMES_CONTENT
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +86,7 @@ class RetryPolicy:
     """How often and how long.
 
     :param max_attempts: tries of a request that the server refused with 5xx, 408 or 409, or that did not leave.
-    :param first_pause: seconds before the second try; doubled each time, with full jitter.
+    :param first_pause: bound in seconds of the pause before the second try; doubled each time, with full jitter.
     :param longest_pause: upper bound of that pause.
     :param ambiguous_retries: further tries after an answer was lost: each may be billed again.
     :param quarantine_unknown: reject a record whose answer was lost for good, where a later run would send it again.
@@ -63,7 +94,7 @@ class RetryPolicy:
 
     table: VerdictTable = OPENAI
     max_attempts: int = 5
-    first_pause: float = 0.5
+    first_pause: float = 1.0
     longest_pause: float = 60.0
     ambiguous_retries: int = 1
     quarantine_unknown: bool = False
@@ -71,37 +102,39 @@ class RetryPolicy:
 
 def attempts(
     policy: RetryPolicy, request: RenderedRequest, random: Random
-) -> Generator[Attempt, httpx.Response | NoReply, Conclusion]:
-    """Drive one request to its end."""
-    number, waits, lost = 1, 0, 0
-    next_attempt = Attempt(request, number)
+) -> Generator[Attempt, Reply | None, Conclusion]:
+    """Drive one request to its end; sent None, when the sending is stopped, it leaves the records for the next try."""
+    attempt, tried, waits, lost = Attempt(request), 0, 0, 0
+    error: RecordError | None = None
     while True:
-        reply = yield next_attempt
+        reply = yield attempt
+        if reply is None:
+            return Conclusion(verdict=Verdict.ABORT, error=error, attempts=tried, maybe_billed=lost > 0)
         judgement = _judge(reply, policy)
-        if isinstance(reply, NoReply) and reply.left:
-            lost += 1
+        error = judgement.error
         if judgement.verdict is Verdict.WAIT:
             waits += 1
-            next_attempt = Attempt(request, number, _shared_wait(reply, policy, waits, random), shared=True)
+            attempt = Attempt(request, _shared_wait(reply, request, policy, waits, random), shared=True)
             continue
-        may_retry = number < policy.max_attempts and lost <= policy.ambiguous_retries
+        tried += 1
+        lost += isinstance(reply, NoReply) and reply.left
+        may_retry = tried < policy.max_attempts and lost <= policy.ambiguous_retries
         if judgement.verdict is Verdict.RETRY and may_retry:
-            next_attempt = Attempt(request, number + 1, _pause(reply, policy, number, random))
-            number += 1
+            attempt = Attempt(request, _pause(reply, policy, tried, random))
             continue
-        return _conclude(reply, judgement, policy, attempts=number, waits=waits, lost=lost)
+        return _conclude(reply, judgement, policy, attempts=tried, lost=lost)
 
 
-def _judge(reply: httpx.Response | NoReply, policy: RetryPolicy) -> Judgement:
-    if isinstance(reply, NoReply):
-        code = "answer_lost" if reply.left else "not_sent"
-        return Judgement(Verdict.RETRY, RecordError(code, reply.reason))
-    return judge(reply, policy.table)
+def _judge(reply: Reply, policy: RetryPolicy) -> Judgement:
+    if isinstance(reply, httpx.Response):
+        return judge(reply, policy.table)
+    reason = redact(reply.reason[: 4 * MESSAGE_LIMIT])[:MESSAGE_LIMIT]
+    if reply.is_final:
+        return Judgement(Verdict.REJECTED, RecordError("bad_answer", reason))
+    return Judgement(Verdict.RETRY, RecordError("answer_lost" if reply.left else "not_sent", reason))
 
 
-def _conclude(
-    reply: httpx.Response | NoReply, judgement: Judgement, policy: RetryPolicy, *, attempts: int, waits: int, lost: int
-) -> Conclusion:
+def _conclude(reply: Reply, judgement: Judgement, policy: RetryPolicy, *, attempts: int, lost: int) -> Conclusion:
     exhausted = judgement.verdict is Verdict.RETRY
     unknown = isinstance(reply, NoReply) and reply.left
     give_up = exhausted and unknown and policy.quarantine_unknown
@@ -110,21 +143,23 @@ def _conclude(
         response=reply if isinstance(reply, httpx.Response) else None,
         error=judgement.error,
         attempts=attempts,
-        waits=waits,
         maybe_billed=lost > 0,
         exhausted=exhausted and not give_up,
     )
 
 
-def _pause(reply: httpx.Response | NoReply, policy: RetryPolicy, number: int, random: Random) -> float:
+def _pause(reply: Reply, policy: RetryPolicy, tried: int, random: Random) -> float:
     asked = read_retry_after(reply.headers) if isinstance(reply, httpx.Response) else None
-    if asked is not None:
-        return asked
-    return random() * min(policy.longest_pause, policy.first_pause * 2.0**number)
+    return asked if asked is not None else random() * _doubled(policy, tried)
 
 
-def _shared_wait(reply: httpx.Response | NoReply, policy: RetryPolicy, waits: int, random: Random) -> float:
-    asked = read_retry_after(reply.headers) if isinstance(reply, httpx.Response) else None
-    if asked is not None:
-        return asked
-    return (0.5 + random() / 2) * min(policy.longest_pause, policy.first_pause * 2.0 ** min(waits, 10))
+def _shared_wait(reply: Reply, request: RenderedRequest, policy: RetryPolicy, waits: int, random: Random) -> float:
+    headers = reply.headers if isinstance(reply, httpx.Response) else {}
+    asked = read_retry_after(headers)
+    if asked is None:
+        asked = read_reset(headers, request.tokens)
+    return asked if asked is not None else (0.5 + random() / 2) * _doubled(policy, waits)
+
+
+def _doubled(policy: RetryPolicy, times: int) -> float:
+    return min(policy.longest_pause, policy.first_pause * 2.0 ** min(times - 1, MOST_DOUBLINGS))

@@ -9,8 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from airflow_provider_openai_dest.delivery.retry_after import read_count
+
 BURST_SECONDS = 1.0
 """How much of a minute's limit may go at once when the server has not said how much is left."""
+
+PROBE_SECONDS = 0.01
+"""How soon to ask again while the probe is under way."""
+
+ROUNDING_SECONDS = 1e-6
+"""What the arithmetic may leave of a wait that is over."""
 
 
 @dataclass(slots=True)
@@ -36,6 +44,15 @@ class Bucket:
         """Start from nothing, as after a refusal."""
         self._refill(now)
         self.level = min(self.level, 0.0)
+
+    def change(self, rate: float, now: float) -> None:
+        """Refill at another rate from now on, with a capacity for as many seconds of it as before."""
+        if rate == self.rate:
+            return
+        self._refill(now)
+        self.capacity = max(1.0, self.capacity * rate / self.rate)
+        self.level = min(self.level, self.capacity)
+        self.rate = rate
 
     def _refill(self, now: float) -> None:
         self.level = min(self.capacity, self.level + (now - self.at) * self.rate)
@@ -77,8 +94,8 @@ class RateLimit:
             self._probing = True
         amounts = {"requests": 1.0, "tokens": float(tokens)}
         waits = [bucket.wait_for(amounts[name], now) for name, bucket in self._buckets.items()]
-        if waits and max(waits) > 0:
-            return max(waits)
+        if (longest := max(waits, default=0.0)) > ROUNDING_SECONDS:
+            return longest
         for name, bucket in self._buckets.items():
             bucket.take(amounts[name])
         return 0.0
@@ -86,16 +103,17 @@ class RateLimit:
     def observe(self, headers: Mapping[str, str], now: float) -> None:
         """Learn from an answer's headers; the first ones seed the mirror, later ones only lower it."""
         for name in ("requests", "tokens"):
-            limit = _whole(headers.get(f"x-ratelimit-limit-{name}"))
-            remaining = _whole(headers.get(f"x-ratelimit-remaining-{name}"))
+            limit = read_count(headers.get(f"x-ratelimit-limit-{name}"))
+            remaining = read_count(headers.get(f"x-ratelimit-remaining-{name}"))
             if limit and remaining is not None:
                 self._mirror(name, limit, remaining, now)
         self.settle()
 
     def correct(self, estimated: int, used: int | None) -> None:
-        """Give back what was reserved too much, or take what was too little."""
-        if used is not None and "tokens" in self._buckets:
-            self._buckets["tokens"].take(used - estimated)
+        """Give back what was reserved too much, or take what was too little, but no more than a minute's limit."""
+        bucket = self._buckets.get("tokens")
+        if bucket is not None and used is not None:
+            bucket.take(min(used - estimated, bucket.rate * 60))
 
     def pause(self, seconds: float, now: float) -> None:
         """Make everybody wait, as a 429 asks."""
@@ -124,13 +142,5 @@ class RateLimit:
         if bucket is None:
             self._buckets[name] = Bucket(rate, max(1.0, float(remaining)), float(remaining), now)
             return
-        bucket.rate = rate
+        bucket.change(rate, now)
         bucket.level = min(bucket.level, float(remaining))
-
-
-PROBE_SECONDS = 0.01
-"""How soon to ask again while the probe is under way."""
-
-
-def _whole(text: str | None) -> int | None:
-    return int(text) if text and text.isdigit() else None

@@ -14,6 +14,11 @@ from airflow_provider_openai_dest.connection.redaction import redact
 from airflow_provider_openai_dest.exceptions import RecordError
 
 MESSAGE_LIMIT = 500
+WORD_LIMIT = 100
+
+BLAMES_CONTENT = frozenset({400, 413, 422, 429})
+"""Statuses of a refusal that is about what the request holds, so that half of it may pass. Of the 429s only the one
+that says that the request is larger than the limit is a refusal at all."""
 
 
 class Verdict(Enum):
@@ -28,13 +33,24 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictTable:
-    """What statuses and error codes mean. Codes and error types win over statuses; ``otherwise`` is for the rest."""
+    """What statuses and error codes mean. Codes and error types win over messages, and these over statuses.
+
+    :param by_code: by ``error.code`` or ``error.type``.
+    :param by_message: by how ``error.message`` begins.
+    :param by_status: by HTTP status.
+    :param server_error: for the other statuses from 500 on.
+    :param otherwise: for the rest.
+    :param obeys_should_retry: whether the server's ``x-should-retry`` has the last word.
+    :param stops_alike: statuses that are the model's or the project's fault when all first records get the same one.
+    """
 
     by_code: Mapping[str, Verdict] = field(default_factory=dict)
+    by_message: Mapping[str, Verdict] = field(default_factory=dict)
     by_status: Mapping[int, Verdict] = field(default_factory=dict)
     server_error: Verdict = Verdict.RETRY
     otherwise: Verdict = Verdict.REJECTED
     obeys_should_retry: bool = True
+    stops_alike: frozenset[int] = frozenset()
 
 
 # https://platform.openai.com/docs/guides/error-codes; the spending codes never end by waiting.
@@ -48,6 +64,8 @@ OPENAI = VerdictTable(
         "billing_hard_limit_reached": Verdict.ABORT,
         "invalid_api_key": Verdict.ABORT,
     },
+    # A 429 with the code rate_limit_exceeded, although no wait ends it: the request alone is above the limit a minute.
+    by_message={"Request too large": Verdict.REJECTED},
     by_status={
         401: Verdict.ABORT,
         403: Verdict.ABORT,
@@ -55,6 +73,7 @@ OPENAI = VerdictTable(
         409: Verdict.RETRY,
         429: Verdict.WAIT,
     },
+    stops_alike=frozenset({403, 404}),
 )
 
 # Standard Webhooks 1.0: only 2xx is success, 3xx is a failure, 410 stops for ever, 429, 502 and 504 ask to slow down.
@@ -86,6 +105,9 @@ def judge(response: httpx.Response, table: VerdictTable) -> Judgement:
     for kind in kinds:
         if kind in table.by_code:
             return Judgement(table.by_code[kind], error)
+    for beginning, verdict in table.by_message.items():
+        if error.message.startswith(beginning):
+            return Judgement(verdict, error)
     return Judgement(_by_status(response, table), error)
 
 
@@ -95,12 +117,16 @@ def _by_status(response: httpx.Response, table: VerdictTable) -> Verdict:
         verdict = table.by_status[status]
     else:
         verdict = table.server_error if status >= httpx.codes.INTERNAL_SERVER_ERROR else table.otherwise
-    said = response.headers.get("x-should-retry") if table.obeys_should_retry else None
-    if said == "false" and verdict is Verdict.RETRY:
-        return Verdict.REJECTED
-    if said == "true" and verdict is Verdict.REJECTED:
-        return Verdict.RETRY
-    return verdict
+    said = response.headers.get("x-should-retry", "") if table.obeys_should_retry else ""
+    return _SHOULD_RETRY.get((said.strip().lower(), verdict), verdict)
+
+
+# A rate limit that never ends is no rate limit: stopping loses nothing, since the rest stays pending.
+_SHOULD_RETRY = {
+    ("false", Verdict.RETRY): Verdict.REJECTED,
+    ("false", Verdict.WAIT): Verdict.ABORT,
+    ("true", Verdict.REJECTED): Verdict.RETRY,
+}
 
 
 def _read_error(response: httpx.Response) -> tuple[RecordError, tuple[str, ...]]:
@@ -108,10 +134,13 @@ def _read_error(response: httpx.Response) -> tuple[RecordError, tuple[str, ...]]
     body = _decoded(response.content)
     said = body.get("error", body) if isinstance(body, Mapping) else {}
     said = said if isinstance(said, Mapping) else {"message": said}
-    code, kind, param = (_word(said.get(name)) for name in ("code", "type", "param"))
-    message = said.get("message") or said.get("detail") or f"the server answered {status} {response.reason_phrase}"
+    code, kind, param = (_text(said.get(name), WORD_LIMIT) for name in ("code", "type", "param"))
+    message = _text(said.get("message"), MESSAGE_LIMIT) or _text(said.get("detail"), MESSAGE_LIMIT)
     error = RecordError(
-        code or kind or f"http_{status}", redact(str(message))[:MESSAGE_LIMIT], param=param, status=status
+        code or kind or f"http_{status}",
+        message or f"the server answered {status} {response.reason_phrase}",
+        param=param,
+        status=status,
     )
     return error, tuple(word for word in (code, kind) if word)
 
@@ -123,5 +152,12 @@ def _decoded(content: bytes) -> Any:
         return None
 
 
-def _word(value: Any) -> str | None:
-    return str(value)[:100] if value not in (None, "") else None
+def _text(value: Any, limit: int) -> str | None:
+    """Give what the server said as a text without secrets, of a bounded length; None when it said nothing."""
+    if value is None or value == "":
+        return None
+    try:
+        text = value if isinstance(value, str) else str(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits, lists a thousand deep
+        return None
+    return redact(text[: 4 * limit])[:limit]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+from airflow_provider_openai_dest.exceptions import ConfigurationError
 
 Content = Literal["json", "multipart", "form", "none"]
 Answer = Literal["json", "file", "any", "ignored"]
@@ -43,7 +45,7 @@ class AnswerFiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointTemplate:
-    """The declaration of one endpoint; a literal of about 6 to 9 lines.
+    """The declaration of one endpoint; a literal of about 6 to 9 lines. Raises ConfigurationError with all its faults.
 
     :param name: what ``endpoint=`` takes.
     :param path: path below the base URL; ``{file_id}`` is filled from the body field of that name, which is then
@@ -56,10 +58,11 @@ class EndpointTemplate:
     :param file_fields: fields of a multipart body that hold files.
     :param lines_field: the file field that records may be collected into, as lines of a JSON Lines file.
     :param packing: how several records go in one request; None is one record a request.
-    :param answer: ``json``, ``file`` (bytes that are written under the results path), ``ignored``, or ``any``: the answer's
-        content type decides.
+    :param answer: ``json``, ``file`` (bytes that are written under the results path), ``ignored``, or ``any``: the
+        answer's content type decides.
     :param answer_files: which part of the answer is a file; None when it is all JSON.
-    :param vector_field: field of the answer (of a packed item) that holds a base64 float32 vector, checked for length and finiteness.
+    :param vector_field: field of the answer (of a packed item) that holds a base64 float32 vector, checked for length
+        and finiteness.
     :param failed_when: answer fields and their values that make a 200 answer a failure of the record.
     :param batchable: whether the Batch API takes it.
     """
@@ -79,3 +82,21 @@ class EndpointTemplate:
     vector_field: str | None = None
     failed_when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     batchable: bool = False
+
+    def __post_init__(self) -> None:
+        if faults := tuple(self._faults()):
+            raise ConfigurationError(*(f"endpoint {self.name!r}: {fault}" for fault in faults))
+
+    def _faults(self) -> Iterator[str]:
+        if self.content not in get_args(Content):
+            yield f"content={self.content!r} must be one of {', '.join(get_args(Content))}"
+        if self.answer not in get_args(Answer):
+            yield f"answer={self.answer!r} must be one of {', '.join(get_args(Answer))}"
+        if not (self.method.isascii() and self.method.isalpha() and self.method.isupper()):
+            yield f"method={self.method!r} must be in capitals, such as POST"
+        if self.file_fields and self.content != "multipart":
+            yield "file_fields need content='multipart'"
+        if self.lines_field is not None and self.lines_field not in self.file_fields:
+            yield f"lines_field={self.lines_field!r} must be one of the file_fields"
+        if self.packing and (self.content != "json" or self.packing.request_field not in self.required):
+            yield f"packing needs content='json', and {self.packing.request_field!r} among the required fields"

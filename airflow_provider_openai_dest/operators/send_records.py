@@ -13,6 +13,7 @@ from airflow_provider_openai_dest.endpoints.catalogue import find_endpoint
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.exceptions import ConfigurationError
 from airflow_provider_openai_dest.operators.arguments import LiteralRecords, as_literal, is_final, refuse_unknown
+from airflow_provider_openai_dest.operators.end_of_run import log_end
 from airflow_provider_openai_dest.operators.failures import told_to_airflow
 from airflow_provider_openai_dest.rendering.body import WHOLE_RECORD, BodyTemplate, Missing
 
@@ -38,7 +39,8 @@ class OpenAISendRecordsOperator(BaseOperator):
         Records written here are data: Jinja does not touch them.
     :param source: path or URI of files (JSON, JSON Lines, CSV, TSV, each also gzipped), with globs; or a Source object.
         A quarantine file of an earlier run sends just its records again.
-    :param source_format: format of the files where their extension does not tell: ``jsonl``, ``json``, ``csv``, ``tsv``.
+    :param source_format: format of the files where their extension does not tell it: ``jsonl``, ``json``, ``csv`` or
+        ``tsv``.
     :param storage_conn_id: Airflow connection of the object storage that ``source``, ``results`` and files are in.
     :param key: field that identifies a record, such as ``sku`` or ``a.b[0]``; the default is its position.
     :param body: body of one request: a JSON value, or JSON text, with ``{message.field}`` in its texts. The default
@@ -201,7 +203,7 @@ class OpenAISendRecordsOperator(BaseOperator):
         delivery = self._delivery = self._new_delivery(context)
         manifest = delivery.run(source)
         row = manifest.as_dict()
-        self._log_end(row)
+        log_end(self.log, row)
         try:
             delivery.raise_failure(manifest, webhook_required=self.webhook_required)
             tolerance.check(manifest)
@@ -300,12 +302,3 @@ class OpenAISendRecordsOperator(BaseOperator):
             "endpoint": f"{endpoint.method} {endpoint.path}",
             "template": hashlib.sha256(template.encode()).hexdigest()[:16],
         }
-
-    def _log_end(self, row: dict[str, Any]) -> None:
-        self.log.info(
-            "%(input)d records: %(delivered)d delivered, %(rejected)d rejected, %(pending)d pending; "
-            "%(requests)d requests, %(waits)d waits for the rate limit, %(seconds).1f s",
-            row,
-        )
-        for kind in row["rejections"]:
-            self.log.warning("%(count)d x %(status)s, %(code)s: %(first_message)s (first: record %(first_key)r)", kind)

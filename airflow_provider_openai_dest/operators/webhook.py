@@ -9,6 +9,7 @@ from airflow.sdk import BaseOperator
 
 from airflow_provider_openai_dest.exceptions import ConfigurationError
 from airflow_provider_openai_dest.operators.arguments import LiteralRecords, as_literal, refuse_unknown
+from airflow_provider_openai_dest.operators.end_of_run import log_end
 from airflow_provider_openai_dest.operators.failures import told_to_airflow
 
 if TYPE_CHECKING:
@@ -124,10 +125,7 @@ class OpenAIWebhookOperator(BaseOperator):
         manifest.quarantine = log.pattern(UNDELIVERED) if manifest.rejected else None
         row = manifest.as_dict()
         log.end(row)
-        self.log.info(
-            "%(input)d items: %(delivered)d arrived, %(rejected)d refused, %(pending)d pending; %(requests)d requests",
-            row,
-        )
+        log_end(self.log, row)
         if self.webhook_required:
             try:
                 raise_if_undelivered(destination, manifest)

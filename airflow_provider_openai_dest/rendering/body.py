@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Literal, get_args
 
 from airflow_provider_openai_dest.exceptions import ConfigurationError, InvalidTemplateError, RecordError, nearest
-from airflow_provider_openai_dest.rendering.placeholders import Text, parse_text
+from airflow_provider_openai_dest.rendering.encoding import encode_json
+from airflow_provider_openai_dest.rendering.placeholders import parse_text
 
 Missing = Literal["reject", "null", "omit"]
 Render = Callable[[Any], Any]
 
 WHOLE_RECORD = "{message.json}"
+MAX_DEPTH = 100
+"""Levels that a template may be nested; the records' own values may go deeper."""
 
 _OMITTED: Any = object()
 
@@ -23,7 +27,8 @@ class BodyTemplate:
     :param body: a JSON value, or a text that is one placeholder or JSON. Its text leaves may hold placeholders: a
         leaf that is exactly one placeholder keeps the value's type, inside a longer text the value becomes text.
     :param fields: fields set on top of the body, which must then be an object.
-    :param missing: what a record without the field gets: ``reject``, ``null``, or ``omit`` the field.
+    :param missing: what a record without the field gets: ``reject``, ``null`` (nothing, inside a longer text), or
+        ``omit`` the whole leaf.
 
     Raises InvalidTemplateError with the place, before any record is read.
     """
@@ -44,49 +49,87 @@ class BodyTemplate:
             return None if body is _OMITTED else body
         if not isinstance(body, Mapping):
             raise RecordError("not_an_object", "the body must be an object, so that fields can be set on it")
-        rendered = {name: render(data) for name, render in self._fields.items()}
-        return {**body, **{name: value for name, value in rendered.items() if value is not _OMITTED}}
+        return {**body, **_rendered(self._fields, data)}
 
-    def _compile(self, node: Any, place: str) -> Render:
+    def _compile(self, node: Any, place: str, depth: int = 0) -> Render:
+        if depth > MAX_DEPTH:
+            raise InvalidTemplateError(f"{place[:80]}...: nested more than {MAX_DEPTH} levels deep")
         if isinstance(node, str):
-            return self._compile_text(parse_text(node, place), place)
+            return self._compile_text(node, place)
         if isinstance(node, Mapping):
-            fields = {str(name): self._compile(value, f"{place}.{name}") for name, value in node.items()}
-            return lambda data: _without_omitted({name: render(data) for name, render in fields.items()})
+            _refuse_names(node, place)
+            return _object({name: self._compile(value, f"{place}.{name}", depth + 1) for name, value in node.items()})
         if isinstance(node, (list, tuple)):
-            items = [self._compile(value, f"{place}[{index}]") for index, value in enumerate(node)]
-            return lambda data: [value for render in items if (value := render(data)) is not _OMITTED]
-        if node is None or isinstance(node, (bool, int, float)):
-            return lambda _data: node
-        raise InvalidTemplateError(f"{place}: a {type(node).__name__} is no JSON value")
+            return _list([self._compile(value, f"{place}[{index}]", depth + 1) for index, value in enumerate(node)])
+        return _constant(node, place)
 
-    def _compile_text(self, text: Text, place: str) -> Render:
-        plain = text.plain
-        if plain is not None:
-            return lambda _data: plain
+    def _compile_text(self, leaf: str, place: str) -> Render:
+        text = parse_text(leaf, place)
+        if text.plain is not None:
+            return _constant(text.plain, place)
         only = text.only_placeholder
-        find: Render = only.find if only is not None else text.fill
-        inside_text = only is None
+        absent = "" if self._missing == "null" else None
+        find: Render = only.find if only is not None else partial(text.fill, absent=absent)
 
         def render(data: Any) -> Any:
             try:
                 return find(data)
             except LookupError as step:
-                return self._replacement(step, place, inside_text=inside_text)
+                return self._replacement(step, place)
 
         return render
 
-    def _replacement(self, step: LookupError, place: str, *, inside_text: bool) -> Any:
+    def _replacement(self, step: LookupError, place: str) -> Any:
         if self._missing == "reject":
             raise RecordError("missing_field", f"the record has no {step.args[0]!r}, which {place} needs") from None
-        if self._missing == "omit":
-            return _OMITTED
-        return "" if inside_text else None
+        return None if self._missing == "null" else _OMITTED
+
+
+class _Constant:
+    """A part of the template without placeholders: the same value for every record."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __call__(self, _data: Any) -> Any:
+        return self.value
+
+
+def _constant(value: Any, place: str) -> Render:
+    try:
+        encode_json(value)
+    except RecordError as error:
+        raise InvalidTemplateError(f"{place}: {error.message}") from None
+    return _Constant(value)
+
+
+def _refuse_names(node: Mapping[Any, Any], place: str) -> None:
+    for name in node:
+        if not isinstance(name, str):
+            raise InvalidTemplateError(f"{place}: the name {name!r} must be text")
+
+
+def _object(fields: dict[str, Render]) -> Render:
+    if all(isinstance(render, _Constant) for render in fields.values()):
+        return _Constant(_rendered(fields, None))
+    return partial(_rendered, fields)
+
+
+def _rendered(fields: dict[str, Render], data: Any) -> dict[str, Any]:
+    return {name: value for name, render in fields.items() if (value := render(data)) is not _OMITTED}
+
+
+def _list(items: list[Render]) -> Render:
+    if all(isinstance(render, _Constant) for render in items):
+        return _Constant([render(None) for render in items])
+    return lambda data: [value for render in items if (value := render(data)) is not _OMITTED]
 
 
 def _read(text: str) -> Any:
-    if parse_text(text, "body").only_placeholder is not None:
-        return text
+    """Read a body that was given as text: one placeholder, or JSON."""
+    stripped = text.strip()
+    if stripped.startswith(("{message", "{record")) and parse_text(stripped, "body").only_placeholder is not None:
+        return stripped
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
@@ -94,9 +137,5 @@ def _read(text: str) -> Any:
             f"body, line {error.lineno}, column {error.colno}: not JSON ({error.msg}); "
             "placeholders stand in quotes and still keep the value's type"
         ) from None
-
-
-def _without_omitted(fields: dict[str, Any]) -> dict[str, Any]:
-    if _OMITTED in fields.values():
-        return {name: value for name, value in fields.items() if value is not _OMITTED}
-    return fields
+    except (ValueError, RecursionError) as error:
+        raise InvalidTemplateError(f"body: can't be read as JSON: {error}") from None

@@ -1,9 +1,9 @@
-"""JSON out: exact or refused, never silently changed."""
+"""Values out, as JSON or within a text: exact or refused, never silently changed."""
 
 from __future__ import annotations
 
 import json
-from datetime import date, datetime, time
+from datetime import date, time
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -15,21 +15,65 @@ def encode_json(value: Any) -> bytes:
     """Write ``value`` as compact UTF-8 JSON.
 
     Dates and times become ISO 8601 text, ``Decimal`` and ``UUID`` their text. NaN, infinities, lone surrogates,
-    bytes, circular and too deeply nested values raise RecordError ``unserializable``. The standard library is used
-    and not msgspec, since msgspec writes NaN as ``null``.
+    bytes, names that are no text, circular and too deeply nested values raise RecordError ``unserializable``. The
+    standard library is used and not msgspec, since msgspec writes NaN as ``null``.
     """
+    return encode_text(_write(value))
+
+
+def encode_text(text: str) -> bytes:
+    """Write a text as UTF-8; raises RecordError ``unserializable`` for a lone surrogate."""
     try:
-        return _ENCODER.encode(value).encode()
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise _unserializable(f"lone surrogate U+{ord(text[error.start]):04X}") from None
+
+
+def as_text(value: Any) -> str:
+    """Write a value into a longer text: a text, a date or a ``Decimal`` as it is, anything else as JSON."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, _WRITTEN_AS_TEXT):
+        return _plain(value)
+    return _write(value)
+
+
+def _write(value: Any) -> str:
+    try:
+        text = _ENCODER.encode(value)
     except (TypeError, ValueError, RecursionError) as error:
-        raise RecordError("unserializable", f"the record can't be written as JSON: {error}") from None
+        raise _unserializable(error) from None
+    _refuse_names(value)
+    return text
 
 
 def _plain(value: Any) -> str:
-    if isinstance(value, (datetime, date, time)):
+    if isinstance(value, (date, time)):
         return value.isoformat()
+    if isinstance(value, Decimal) and not value.is_finite():
+        raise _unserializable(f"{value} is no JSON number")
     if isinstance(value, (Decimal, UUID)):
         return str(value)
     raise TypeError(f"a {type(value).__name__} is no JSON value")
 
 
+def _refuse_names(value: Any) -> None:
+    """Refuse names that are no text: the encoder writes 1 and "1" alike. ``value`` must be known to have an end."""
+    rest = [value]
+    while rest:
+        node = rest.pop()
+        if isinstance(node, dict):
+            for name in node:
+                if not isinstance(name, str):
+                    raise _unserializable(f"a field's name must be text, not {type(name).__name__}")
+            rest += node.values()
+        elif isinstance(node, (list, tuple)):
+            rest += node
+
+
+def _unserializable(reason: object) -> RecordError:
+    return RecordError("unserializable", f"the value can't be written as JSON: {reason}")
+
+
+_WRITTEN_AS_TEXT = (date, time, Decimal, UUID)
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
+from stat import S_ISDIR
 from typing import Any, BinaryIO, Protocol
 
 from airflow_provider_openai_dest.exceptions import ConfigurationError, RecordError
 from airflow_provider_openai_dest.rendering.multipart import FilePart
 from airflow_provider_openai_dest.sources.readable_file import ReadableFile
 
+# What some file systems read as a way elsewhere: encoded or reversed slashes, the end of a name, a chain of URIs.
+_MISLEADING = re.compile(r"[\\%\x00]|::")
+
 
 class SizedFile(ReadableFile, Protocol):
     """A readable file that knows its size."""
 
     def stat(self) -> Any:
-        """Give an object with ``st_size``."""
+        """Give an object with ``st_size`` and ``st_mode``."""
 
 
 OpenFile = Callable[[str], SizedFile]
@@ -32,7 +37,9 @@ class FileReferences:
 
     def __init__(self, roots: Sequence[str], open_file: OpenFile) -> None:
         if not all(roots):
-            raise ConfigurationError("files_root must not be empty: it is the folder that files named by records are in")
+            raise ConfigurationError(
+                "files_root must not be empty: it is the folder that files named by records are in"
+            )
         self._roots = tuple(root.rstrip("/") for root in roots)
         self._open_file = open_file
 
@@ -43,25 +50,32 @@ class FileReferences:
         return [self._part(name, value)]
 
     def _part(self, name: str, uri: Any) -> FilePart:
-        if not isinstance(uri, str) or not any(_is_inside(uri, root) for root in self._roots):
+        if not (isinstance(uri, str) and uri and any(_is_inside(uri, root) for root in self._roots)):
             raise RecordError(
                 "file_outside_root", f"{name} must name a file in {' or '.join(self._roots[:3])}", param=name
             )
         file = self._open_file(uri)
-        try:
-            size = int(file.stat().st_size)
-        except (OSError, ValueError) as error:
-            raise RecordError("file_not_found", f"{name}: can't read {uri}: {type(error).__name__}", param=name) from None
 
         def open_stream() -> BinaryIO:
             stream: BinaryIO = file.open("rb")
             return stream
 
-        return FilePart(name=name, filename=PurePosixPath(uri).name, size=size, open=open_stream)
+        return FilePart(name=name, filename=PurePosixPath(uri).name, size=_size(name, uri, file), open=open_stream)
 
 
 def _is_inside(uri: str, root: str) -> bool:
     if uri == root:
         return True
     inside = uri.removeprefix(f"{root}/")
-    return inside != uri and ".." not in PurePosixPath(inside).parts and not any(sign in inside for sign in "\\%\0")
+    return inside != uri and ".." not in PurePosixPath(inside).parts and not _MISLEADING.search(inside)
+
+
+def _size(name: str, uri: str, file: SizedFile) -> int:
+    try:
+        facts = file.stat()
+        if not S_ISDIR(facts.st_mode):
+            return int(facts.st_size)
+        reason = "it is a folder"
+    except (OSError, TypeError, ValueError) as error:
+        reason = type(error).__name__
+    raise RecordError("file_not_found", f"{name}: can't read {uri[:200]!r}: {reason}", param=name)

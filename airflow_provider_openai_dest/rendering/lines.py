@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,21 @@ from airflow_provider_openai_dest.rendering.renderer import Rendered, RequestFor
 from airflow_provider_openai_dest.rendering.request import RefusedRecord, RenderedRequest
 from airflow_provider_openai_dest.sources.record import Record
 
-MAX_FILE_BYTES = {"batch": 200_000_000}
-"""Largest file by purpose (https://platform.openai.com/docs/api-reference/files/create); the rest have the default."""
-DEFAULT_MAX_FILE_BYTES = 512_000_000
 OPEN_FILES = 256
 """Files kept open at once when records are grouped; beyond it the oldest is sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileLimit:
+    """How large a file may be."""
+
+    max_bytes: int
+    max_lines: int | None = None
+
+
+FILE_LIMITS = {"batch": FileLimit(max_bytes=200_000_000, max_lines=50_000)}
+"""By purpose (https://platform.openai.com/docs/api-reference/files/create); the rest have the default."""
+DEFAULT_FILE_LIMIT = FileLimit(max_bytes=512_000_000)
 
 
 class LinesRenderer:
@@ -28,9 +39,10 @@ class LinesRenderer:
 
     :param form: the request's fixed parts, of an endpoint with a ``lines_field``.
     :param line: template of one line; the default is the whole record.
-    :param fields: the other body fields, the same for all files.
+    :param fields: the other body fields, with ``{message.field}`` filled from a file's first record.
     :param file_per: ``run``, ``record``, or a text with a placeholder: records that fill it alike share a file.
     :param filename: name of the file, with ``{message.field}`` filled from its first record.
+    :param limits: how large a file may be, by purpose.
     """
 
     def __init__(
@@ -38,48 +50,49 @@ class LinesRenderer:
         form: RequestForm,
         *,
         line: BodyTemplate,
-        fields: dict[str, Any],
+        fields: Mapping[str, Any],
         file_per: str = "run",
         filename: str | None = None,
+        limits: Mapping[str, FileLimit] = FILE_LIMITS,
     ) -> None:
         if form.endpoint.lines_field is None:
             raise ConfigurationError(f"{form.endpoint.name} takes no JSON Lines file of records")
         self._form = form
         self._line = line
-        self._fields = fields
+        self._fields = BodyTemplate({}, fields=fields)
         self._file_per = parse_text(file_per, "file_per")
         if file_per not in ("run", "record") and self._file_per.plain is not None:
             raise ConfigurationError(
                 f"file_per={file_per!r} must be 'run', 'record', or a text with a placeholder such as '{{message.day}}'"
             )
         self._filename = parse_text(filename, "filename") if filename else None
-        self._max_bytes = MAX_FILE_BYTES.get(str(fields.get("purpose")), DEFAULT_MAX_FILE_BYTES)
+        self._limits = limits
 
     def render(self, records: Iterable[Record]) -> Iterator[Rendered]:
         """Spool the records; a file is given when it is full, its group is closed, or the source has ended."""
         spools: dict[str, _Spool] = {}
         for record in records:
+            full = None
             try:
                 if record.fault:
                     raise record.fault
                 group = self._group(record)
                 line = encode_json(self._line.render(record.data)) + b"\n"
-                if len(line) > self._max_bytes:
-                    raise RecordError("line_too_long", f"a line of {len(line)} bytes is more than a file may hold")
                 spool = spools.get(group)
-                if spool is not None and spool.size + len(line) > self._max_bytes:
-                    yield self._request(spools.pop(group))
-                    spool = None
-                if spool is None:
-                    spool = spools[group] = _Spool(self._name(record, group))
-                spool.add(record, line)
+                if spool is None or not spool.has_room(line):
+                    spool = self._new_spool(record, group, line)
+                    full = spools.pop(group, None)
+                    spools[group] = spool
             except RecordError as error:
                 yield RefusedRecord(record=record, error=error)
                 continue
+            spool.add(record, line)
+            if full is not None:
+                yield from self._sent(full)
             if self._file_per.plain == "record" or len(spools) > OPEN_FILES:
-                yield self._request(spools.pop(next(iter(spools))))
+                yield from self._sent(spools.pop(next(iter(spools))))
         for spool in spools.values():
-            yield self._request(spool)
+            yield from self._sent(spool)
 
     def split(self, request: RenderedRequest) -> Sequence[RenderedRequest]:  # noqa: ARG002 - part of the protocol
         """Never: half a file is another file."""
@@ -94,36 +107,43 @@ class LinesRenderer:
             case _:
                 return _filled(self._file_per, record, "file_per")
 
-    def _name(self, record: Record, group: str) -> str:
-        if self._filename is not None:
-            return _filled(self._filename, record, "filename")
-        return f"{group or 'records'}.jsonl"
+    def _new_spool(self, record: Record, group: str, line: bytes) -> _Spool:
+        fields = self._fields.render(record.data)
+        limit = self._limits.get(str(fields.get("purpose")), DEFAULT_FILE_LIMIT)
+        if len(line) > limit.max_bytes:
+            raise RecordError("line_too_long", f"a line of {len(line)} bytes is more than a file may hold")
+        named = _filled(self._filename, record, "filename") if self._filename else f"{group or 'records'}.jsonl"
+        return _Spool(named, fields, limit)
 
-    def _request(self, spool: _Spool) -> RenderedRequest:
+    def _sent(self, spool: _Spool) -> list[Rendered]:
         part = spool.as_part(str(self._form.endpoint.lines_field))
-        return self._form.request(tuple(spool.records), self._fields, files=[part])
+        return self._form.rendered(tuple(spool.records), spool.fields, files=[part])
 
 
 class _Spool:
     """A file being written; it is deleted when nobody refers to it any more."""
 
-    def __init__(self, filename: str) -> None:
+    def __init__(self, filename: str, fields: dict[str, Any], limit: FileLimit) -> None:
         self.filename = filename
-        self.size = 0
+        self.fields = fields
         self.records: list[Record] = []
+        self._limit = limit
+        self._size = 0
         self._file = tempfile.NamedTemporaryFile(prefix="openai-dest-", suffix=".jsonl")  # noqa: SIM115 - lives as long as the request
+
+    def has_room(self, line: bytes) -> bool:
+        max_lines = self._limit.max_lines
+        return self._size + len(line) <= self._limit.max_bytes and (max_lines is None or len(self.records) < max_lines)
 
     def add(self, record: Record, line: bytes) -> None:
         self._file.write(line)
-        self.size += len(line)
+        self._size += len(line)
         self.records.append(record)
 
     def as_part(self, name: str) -> FilePart:
         self._file.flush()
         file = self._file
-        return FilePart(
-            name=name, filename=self.filename, size=self.size, open=lambda: Path(file.name).open("rb")
-        )
+        return FilePart(name=name, filename=self.filename, size=self._size, open=lambda: Path(file.name).open("rb"))
 
 
 def _filled(text: Text, record: Record, place: str) -> str:

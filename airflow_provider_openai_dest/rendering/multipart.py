@@ -6,14 +6,20 @@ object, ``include[]`` for a list, ``image[]`` for several files, booleans as ``t
 
 from __future__ import annotations
 
-import json
 import mimetypes
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
+from airflow_provider_openai_dest.exceptions import RecordError
+from airflow_provider_openai_dest.rendering.encoding import as_text, encode_json, encode_text
+
 PIECE_BYTES = 1 << 20
+
+# What browsers and the official SDK write in place of characters that would end a name.
+_ESCAPES = {**{code: f"%{code:02X}" for code in range(0x20)}, ord('"'): "%22", ord("\\"): "\\\\"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +33,16 @@ class FilePart:
 
     @property
     def content_type(self) -> str:
-        """The type guessed from the file name, as the API does."""
-        return mimetypes.guess_type(self.filename)[0] or "application/octet-stream"
+        """The type guessed from the file name's extension, as the API does."""
+        extension = PurePosixPath(self.filename).suffix
+        return mimetypes.guess_type(f"file{extension}")[0] or "application/octet-stream"
 
 
 class MultipartBody:
-    """The bytes of a form, made while they are sent; ``length`` is known before."""
+    """The bytes of a form, made while they are sent; ``length`` is known before.
+
+    Raises RecordError for fields and file names that can't be written exactly.
+    """
 
     def __init__(self, fields: Mapping[str, Any], files: Sequence[FilePart]) -> None:
         self._boundary = secrets.token_hex(16)
@@ -41,13 +51,13 @@ class MultipartBody:
         self._end = f"--{self._boundary}--\r\n".encode()
         self.content_type = f"multipart/form-data; boundary={self._boundary}"
         self.length = (
-            sum(map(len, self._heads))
-            + sum(len(head) + part.size + 2 for head, part in self._files)
-            + len(self._end)
+            sum(map(len, self._heads)) + sum(len(head) + part.size + 2 for head, part in self._files) + len(self._end)
         )
 
     def __iter__(self) -> Iterator[bytes]:
-        yield b"".join(self._heads)
+        """Give the bytes piece by piece; no piece is empty, which would be the end of a stream."""
+        if self._heads:
+            yield b"".join(self._heads)
         for head, part in self._files:
             yield head
             yield from _pieces(part)
@@ -55,21 +65,28 @@ class MultipartBody:
         yield self._end
 
     def _field(self, name: str, value: str) -> bytes:
-        head = f'--{self._boundary}\r\nContent-Disposition: form-data; name="{_quoted(name)}"\r\n\r\n'
-        return head.encode() + value.encode() + b"\r\n"
+        return encode_text(
+            f'--{self._boundary}\r\nContent-Disposition: form-data; name="{_quoted(name)}"\r\n\r\n{value}\r\n'
+        )
 
     def _file_head(self, part: FilePart) -> bytes:
-        return (
+        return encode_text(
             f"--{self._boundary}\r\n"
             f'Content-Disposition: form-data; name="{_quoted(part.name)}"; filename="{_quoted(part.filename)}"\r\n'
             f"Content-Type: {part.content_type}\r\n\r\n"
-        ).encode()
+        )
 
 
-def flat_fields(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Flatten a JSON object into form fields: ``a[b]`` for an object, ``a[]`` for a list; null is left out."""
-    for name, value in fields.items():
-        yield from _flat(name, value)
+def flat_fields(fields: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Flatten a JSON object into form fields: ``a[b]`` for an object, ``a[]`` for a list; null is left out.
+
+    Raises RecordError for what :func:`encode_json` refuses.
+    """
+    encode_json(fields)
+    try:
+        return [field for name, value in fields.items() for field in _flat(name, value)]
+    except RecursionError:
+        raise RecordError("unserializable", "the value is nested too deeply for a form") from None
 
 
 def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:
@@ -82,7 +99,7 @@ def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:
         for item in value:
             yield from _flat(f"{name}[]", item)
     else:
-        yield name, value if isinstance(value, str) else json.dumps(value, allow_nan=False)
+        yield name, as_text(value)
 
 
 def _pieces(part: FilePart) -> Iterator[bytes]:
@@ -91,9 +108,9 @@ def _pieces(part: FilePart) -> Iterator[bytes]:
         while left and (piece := stream.read(min(PIECE_BYTES, left))):
             left -= len(piece)
             yield piece
-    if left:
-        raise OSError(f"{part.filename}: the file became {left} bytes shorter while it was sent")
+        if left or stream.read(1):
+            raise OSError(f"{part.filename}: the file's size changed while it was sent")
 
 
 def _quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+    return text.translate(_ESCAPES)

@@ -21,24 +21,26 @@ OPEN_PACKS = 32
 
 
 class Packer:
-    """Collects records whose other body fields are equal into packs.
+    """Collects records into packs: of equal other body fields, and either all texts or all lists of tokens.
 
     :param packing: the endpoint's limits.
     """
 
     def __init__(self, packing: Packing) -> None:
         self._packing = packing
-        self._open: dict[bytes, _OpenPack] = {}
+        self._open: dict[tuple[bytes, bool], _OpenPack] = {}
 
     def add(self, record: Record, body: dict[str, Any]) -> Iterator[Pack]:
         """Take one record and give the packs that it closed; raises RecordError when its values can't be packed."""
         rest = {name: value for name, value in body.items() if name != self._packing.request_field}
         member = as_member(record, body[self._packing.request_field], self._packing)
-        group = encode_json(rest)
-        pack = self._open.setdefault(group, _OpenPack(rest))
-        if not pack.has_room(member, self._packing):
+        group = (encode_json(rest), isinstance(member.values[0], str))
+        pack = self._open.get(group)
+        if pack is not None and not pack.has_room(member, self._packing):
             yield self._open.pop(group).close()
-            pack = self._open.setdefault(group, _OpenPack(rest))
+            pack = None
+        if pack is None:
+            pack = self._open[group] = _OpenPack(rest)
         pack.add(member)
         if len(self._open) > OPEN_PACKS:
             yield self._open.pop(next(iter(self._open))).close()
@@ -57,7 +59,7 @@ class _OpenPack:
         self._tokens = 0
 
     def has_room(self, member: Member, packing: Packing) -> bool:
-        return not self._members or (
+        return (
             self._values + len(member.values) <= packing.max_records
             and self._tokens + member.tokens <= packing.max_tokens
         )

@@ -1,23 +1,23 @@
-"""Placeholders: ``{message.field}`` in a text, read once, filled for every record.
+r"""Placeholders: ``{message.field}`` in a text, read once, filled for every record.
 
 The grammar, all of it::
 
     placeholder = "{" ("message" | "record") [ "." "json" | path ] "}"
     path        = what sources.field_path reads, after the first dot or bracket
 
-``{message.json}`` and ``{message}`` are the whole record. Every other brace is plain text, and ``\\{message.x}`` is
+``{message.json}`` and ``{message}`` are the whole record. Every other brace is plain text, and ``\{message.x}`` is
 the text ``{message.x}``. There are no expressions or filters, and a value is never read as a template.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_openai_dest.exceptions import InvalidTemplateError, RecordError
+from airflow_provider_openai_dest.exceptions import InvalidTemplateError
+from airflow_provider_openai_dest.rendering.encoding import as_text
 from airflow_provider_openai_dest.sources.field_path import FieldPath, FieldPathError
 
 _OPENING = re.compile(r"(?P<escape>\\?)\{(?P<root>message|record)(?=[.\[}\s]|$)")
@@ -33,8 +33,14 @@ class Placeholder:
         """Give the value of this placeholder; raises ``LookupError`` when the record lacks it."""
         return data if self.path is None else self.path.find(data)
 
-    def __str__(self) -> str:
-        return "{message.json}" if self.path is None else f"{{message.{self.path}}}"
+    def write(self, data: Any, absent: str | None) -> str:
+        """Give the value as text, or ``absent`` where the record lacks it; raises ``LookupError`` when that is None."""
+        try:
+            return as_text(self.find(data))
+        except LookupError:
+            if absent is None:
+                raise
+            return absent
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +63,12 @@ class Text:
             return None
         return "".join(part for part in self.parts if isinstance(part, str))
 
-    def fill(self, data: Any) -> str:
-        """Join the parts, each value as text; raises ``LookupError`` when the record lacks a field."""
-        return "".join(part if isinstance(part, str) else as_text(part.find(data)) for part in self.parts)
+    def fill(self, data: Any, absent: str | None = None) -> str:
+        """Join the parts, each value as text.
+
+        A field that the record lacks is filled with ``absent``, or raises ``LookupError`` when that is None.
+        """
+        return "".join(part if isinstance(part, str) else part.write(data, absent) for part in self.parts)
 
 
 def parse_text(text: str, place: str) -> Text:
@@ -75,20 +84,10 @@ def parse_text(text: str, place: str) -> Text:
             continue
         parts.append(text[start : match.start()])
         end = _closing(text, match.end(), match.start(), place)
-        parts.append(_placeholder(text[match.end() : end], match.start(), place))
+        parts.append(_placeholder(text, match.start(), text[match.end() : end], place))
         start = end + 1
     parts.append(text[start:])
     return Text(_joined(parts))
-
-
-def as_text(value: Any) -> str:
-    """Write a value into a longer text: a string as it is, anything else as JSON."""
-    if isinstance(value, str):
-        return value
-    try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise RecordError("unserializable", f"the value can't be written as JSON: {error}") from None
 
 
 def _closing(text: str, start: int, opening: int, place: str) -> int:
@@ -98,23 +97,26 @@ def _closing(text: str, start: int, opening: int, place: str) -> int:
             quoted = not quoted
         elif text[column] == "}" and not quoted:
             return column
-    shown = text[opening : opening + 40]
-    raise InvalidTemplateError(f"{place}, column {opening}: the placeholder {shown!r} has no end")
+    raise InvalidTemplateError(f"{place}, column {opening}: the placeholder {_shown(text, opening)} has no end")
 
 
-def _placeholder(inside: str, opening: int, place: str) -> Placeholder:
+def _placeholder(text: str, opening: int, inside: str, place: str) -> Placeholder:
     if inside in ("", ".json"):
         return Placeholder(None)
-    path = inside[1:] if inside.startswith(".") else inside
     try:
         if inside.startswith(".["):
             raise FieldPathError(inside, 0)
-        return Placeholder(FieldPath.parse(path))
+        return Placeholder(FieldPath.parse(inside.removeprefix(".")))
     except FieldPathError:
         raise InvalidTemplateError(
-            f"{place}, column {opening}: can't read the placeholder {{message{inside}}}; "
+            f"{place}, column {opening}: can't read the placeholder {_shown(text, opening)}; "
             'write {message.json}, {message.field}, {message.a.b[0]} or {message["any name"]}'
         ) from None
+
+
+def _shown(text: str, opening: int) -> str:
+    shown = text[opening : opening + 40]
+    return repr(shown if len(text) <= opening + 40 else f"{shown}...")
 
 
 def _joined(parts: Sequence[str | Placeholder]) -> tuple[str | Placeholder, ...]:

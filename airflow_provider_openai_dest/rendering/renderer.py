@@ -43,7 +43,7 @@ class RequestForm:
         files: FileReferences | None = None,
     ) -> None:
         self.endpoint = endpoint
-        self._target = Target(base_url, endpoint.path)
+        self.target = Target(base_url, endpoint.path)
         self._headers = tuple((headers or {}).items())
         self._files = files
 
@@ -64,7 +64,7 @@ class RequestForm:
         """Put a rendered body into a request; raises RecordError when it can't be written exactly."""
         has_body = self.endpoint.content != "none"
         fields = dict(body) if isinstance(body, Mapping) else {}
-        url = self._target.fill(records[0].data, fields, body_is_query=not has_body)
+        url = self.target.fill(records[0].data, fields, body_is_query=not has_body)
         content, content_type = self._content(fields if isinstance(body, Mapping) else body, files)
         return RenderedRequest(
             records=records,
@@ -77,6 +77,15 @@ class RequestForm:
             pack=pack,
         )
 
+    def rendered(
+        self, records: tuple[Record, ...], body: Any, *, pack: Pack | None = None, files: Sequence[FilePart] = ()
+    ) -> list[Rendered]:
+        """Put a rendered body into a request, or refuse each of its records when it can't be written exactly."""
+        try:
+            return [self.request(records, body, pack=pack, files=files)]
+        except RecordError as error:
+            return [RefusedRecord(record=record, error=error) for record in records]
+
     def _content(self, body: Any, files: Sequence[FilePart]) -> tuple[bytes | MultipartBody | None, str | None]:
         match self.endpoint.content:
             case "json":
@@ -85,7 +94,7 @@ class RequestForm:
                 form = self._multipart(body, files)
                 return form, form.content_type
             case "form":
-                return urlencode(list(flat_fields(_as_fields(body)))).encode(), "application/x-www-form-urlencoded"
+                return urlencode(flat_fields(_as_fields(body))).encode(), "application/x-www-form-urlencoded"
             case "none":
                 return None, None
 
@@ -99,7 +108,6 @@ class RequestForm:
                         f"{name!r} names a file, so files_root= must say in which folder such files are"
                     )
                 parts += self._files.parts(name, value)
-        encode_json(fields)
         return MultipartBody(fields, parts)
 
 
@@ -131,6 +139,8 @@ class PackedRenderer:
     def __init__(self, form: RequestForm, body: BodyTemplate) -> None:
         if form.endpoint.packing is None:
             raise ConfigurationError(f"{form.endpoint.name} has no packing")
+        if form.target.uses_record:
+            raise ConfigurationError(f"{form.endpoint.name} packs records, so its URL can't differ from one to another")
         self._form = form
         self._body = body
         self._packing = form.endpoint.packing
@@ -146,18 +156,21 @@ class PackedRenderer:
             except RecordError as error:
                 yield RefusedRecord(record=record, error=error)
             else:
-                yield from map(self._request, packs)
-        yield from map(self._request, packer.close())
+                yield from self._rendered(packs)
+        yield from self._rendered(packer.close())
 
     def split(self, request: RenderedRequest) -> Sequence[RenderedRequest]:
         """Cut a pack in two halves; a pack of one record can't be cut."""
-        if request.pack is None or len(request.pack.members) < 2:  # noqa: PLR2004 - two halves need two members
+        if request.pack is None or len(request.pack.members) < 2:
             return ()
-        return [self._request(half) for half in halves(request.pack)]
+        return [self._form.request(*self._parts(half), pack=half) for half in halves(request.pack)]
 
-    def _request(self, pack: Pack) -> RenderedRequest:
-        records = tuple(member.record for member in pack.members)
-        return self._form.request(records, packed_body(pack, self._packing), pack=pack)
+    def _rendered(self, packs: Iterable[Pack]) -> Iterator[Rendered]:
+        for pack in packs:
+            yield from self._form.rendered(*self._parts(pack), pack=pack)
+
+    def _parts(self, pack: Pack) -> tuple[tuple[Record, ...], dict[str, Any]]:
+        return tuple(member.record for member in pack.members), packed_body(pack, self._packing)
 
 
 def _as_fields(body: Any) -> dict[str, Any]:

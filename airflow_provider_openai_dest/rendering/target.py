@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from airflow_provider_openai_dest.connection.url import encode_path_value, resolve_target
-from airflow_provider_openai_dest.exceptions import RecordError
+from airflow_provider_openai_dest.connection.url import encode_path_value, encode_query_value, resolve_target
+from airflow_provider_openai_dest.exceptions import ConfigurationError, RecordError
+from airflow_provider_openai_dest.rendering.encoding import as_text
 from airflow_provider_openai_dest.rendering.multipart import flat_fields
-from airflow_provider_openai_dest.rendering.placeholders import Placeholder, as_text, parse_text
+from airflow_provider_openai_dest.rendering.placeholders import Placeholder, parse_text
+
+MAX_URL = 8192
+"""Longest URL that is sent; servers and proxies refuse longer ones, each in its own way."""
 
 _BODY_FIELD = re.compile(r"\{([a-z_]+)\}")
 
@@ -24,38 +30,73 @@ class Target:
 
     def __init__(self, base_url: str, path: str) -> None:
         self._base_url = base_url
-        self._path_fields = tuple(_BODY_FIELD.findall(path))
-        self._template = parse_text(path, "url")
-        stand_in = _BODY_FIELD.sub("x", "".join("x" if isinstance(p, Placeholder) else p for p in self._template.parts))
-        resolved = resolve_target(base_url, stand_in)
-        self._constant = resolved if self._template.plain == stand_in else None
+        self._pieces = tuple(_pieces(path))
+        self._gaps = tuple(piece for piece in self._pieces if isinstance(piece, _Gap))
+        resolved = resolve_target(base_url, "".join("x" if isinstance(p, _Gap) else p for p in self._pieces))
+        self._constant = None if self._gaps else resolved
+
+    @property
+    def uses_record(self) -> bool:
+        """Whether the URL of one record differs from that of another, whatever their bodies."""
+        return any(isinstance(gap.source, Placeholder) for gap in self._gaps)
 
     def fill(self, data: Any, body: dict[str, Any], *, body_is_query: bool) -> str:
         """Give the URL for one record; takes the fields that the path uses out of ``body``.
 
-        Raises RecordError when a value is missing or can't stand in a path.
+        Raises RecordError when a value is missing or can't stand in a URL.
         """
-        url = self._constant or resolve_target(self._base_url, self._filled(data, body))
-        query = urlencode(list(flat_fields(body))) if body_is_query else ""
-        if not query:
-            return url
-        return f"{url}{'&' if '?' in url else '?'}{query}"
+        url = self._constant or self._filled(data, body)
+        query = urlencode(flat_fields(body), quote_via=quote) if body_is_query else ""
+        if query:
+            url = f"{url}{'&' if '?' in url else '?'}{query}"
+        if len(url) > MAX_URL:
+            raise RecordError("url_too_long", f"the URL would have {len(url)} characters, at most {MAX_URL}")
+        return url
 
     def _filled(self, data: Any, body: dict[str, Any]) -> str:
-        filled, in_query = "", False
-        for part in self._template.parts:
-            if isinstance(part, str):
-                filled += _BODY_FIELD.sub(lambda match: encode_path_value(as_text(body.pop(match[1]))), part)
-                in_query = in_query or "?" in part
-                continue
-            try:
-                value = as_text(part.find(data))
-            except LookupError as step:
-                raise RecordError("missing_field", f"the record has no {step.args[0]!r}, which the URL needs") from None
-            filled += quote(value, safe="") if in_query else encode_path_value(value)
-        return filled
+        filled = "".join(piece if isinstance(piece, str) else piece.fill(data, body) for piece in self._pieces)
+        for gap in self._gaps:
+            if isinstance(gap.source, str):
+                body.pop(gap.source, None)
+        try:
+            return resolve_target(self._base_url, filled)
+        except ConfigurationError:  # the template was good, so the values together are not
+            raise RecordError("unsafe_path_value", "the values make a URL that could be read in two ways") from None
 
-    @property
-    def path_fields(self) -> tuple[str, ...]:
-        """The body fields that the path takes."""
-        return self._path_fields
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Gap:
+    """A place in the URL that a value fills: of the body field of that name, or of the record."""
+
+    source: str | Placeholder
+    in_query: bool
+
+    def fill(self, data: Any, body: Mapping[str, Any]) -> str:
+        value = as_text(self._value(data, body))
+        return encode_query_value(value) if self.in_query else encode_path_value(value)
+
+    def _value(self, data: Any, body: Mapping[str, Any]) -> Any:
+        if isinstance(self.source, str):
+            value = body.get(self.source)
+            if value is None:
+                raise RecordError("missing_required_parameter", f"the URL needs {self.source!r}", param=self.source)
+            return value
+        try:
+            return self.source.find(data)
+        except LookupError as step:
+            raise RecordError("missing_field", f"the record has no {step.args[0]!r}, which the URL needs") from None
+
+
+def _pieces(path: str) -> Iterator[str | _Gap]:
+    """Cut a path into plain text and gaps."""
+    in_query = False
+    for part in parse_text(path, "url").parts:
+        if isinstance(part, Placeholder):
+            yield _Gap(source=part, in_query=in_query)
+            continue
+        for place, piece in enumerate(_BODY_FIELD.split(part)):
+            if place % 2:
+                yield _Gap(source=piece, in_query=in_query)
+            else:
+                in_query = in_query or "?" in piece
+                yield piece

@@ -1,7 +1,13 @@
 """A local server that speaks the OpenAI API: for the demo, for tests, for Dag authors' own CI.
 
-``python -m airflow_provider_openai_dest.sandbox`` starts it; :func:`running_sandbox` runs it inside a test. What an
-operation of the API is here stands in :mod:`.operations`, how a request passes in :mod:`.gate`.
+``python -m airflow_provider_openai_dest.sandbox`` starts it and prints its base URL. Inside a test::
+
+    with running_sandbox(faults=["status=503,rate=0.1"]) as sandbox:
+        client = OpenAI(base_url=sandbox.base_url, api_key="any")
+        ...
+        assert sandbox.stats()["repeated_items"] == 0
+
+The API's operations stand in :mod:`.operations`, its own in :mod:`.control`; how a request passes is in :mod:`.gate`.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ CHAT = Shape(
             fields={
                 "type": Text(required=True, choices=ANSWER_FORMATS),
                 "json_schema": Object(fields={"name": Text(required=True), "schema": Object(nullable=True)}),
-            }
+            },
         ),
         "stream": Flag(nullable=True),
     },

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
+from airflow_provider_openai_dest.exceptions import ConfigurationError
 from airflow_provider_openai_dest.sandbox.faults import FaultRule
 
 
@@ -46,4 +47,8 @@ class FaultPlan:
 def _rule(rule: FaultRule | str | Mapping[str, Any]) -> FaultRule:
     if isinstance(rule, FaultRule):
         return rule
-    return FaultRule.parse(rule) if isinstance(rule, str) else FaultRule.from_json(rule)
+    if isinstance(rule, str):
+        return FaultRule.parse(rule)
+    if isinstance(rule, Mapping):
+        return FaultRule.from_json(rule)
+    raise ConfigurationError(f"a fault rule is a text or an object, not {rule!r}")

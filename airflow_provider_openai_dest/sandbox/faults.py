@@ -96,7 +96,7 @@ class FaultRule:
             raise ConfigurationError(*words)
         try:
             return cls(**{name: _READERS[name](value) for name, value in settings.items()})
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise ConfigurationError(f"fault rule {dict(settings)!r}: {error}") from error
 
     def as_json(self) -> dict[str, Any]:

@@ -127,20 +127,28 @@ class _Server(uvicorn.Server):
                 log_config=None,  # the process' own logging stays as it is
                 access_log=False,
                 server_header=False,
+                date_header=False,  # uvicorn writes it in the loop that is replaced below
                 timeout_keep_alive=75,  # uvicorn's 5 s would close connections under a client that waits for its limit
             )
         )
         self.ready = threading.Event()
+        self._end = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+    async def main_loop(self) -> None:
+        """Wait for the end. uvicorn's own looks for it ten times a second, which a test suite would feel."""
+        self._loop = asyncio.get_running_loop()
         self.ready.set()
+        await self._end.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close the port and break all connections off."""
+        for server in self.servers:
+            server.close()
         for connection in list(self.server_state.connections):
             connection.transport.abort()
-        await super().shutdown(sockets)
 
     def stop(self) -> None:
-        """End the server; answers that are still on their way are lost."""
-        self.should_exit = self.force_exit = True
+        """End the server from another thread; answers that are still on their way are lost."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._end.set)

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from airflow_provider_openai_dest.sandbox.answers import ApiError
 from airflow_provider_openai_dest.sandbox.tokens import CHARACTERS_A_TOKEN, count_tokens
 
 WORDS_SHOWN = 12
@@ -37,8 +38,7 @@ def write_answer(value: Any, answer_format: Mapping[str, Any]) -> str:
     sentence = f"Sandbox answer to {len(words)} words: {shown}"
     match answer_format.get("type"):
         case "json_schema":
-            schema = answer_format.get("schema") or {}
-            return msgspec.json.encode(_filled(schema, schema, shown)).decode()
+            return _write_json(answer_format.get("schema") or {}, shown)
         case "json_object":
             return msgspec.json.encode({"answer": sentence}).decode()
         case _:
@@ -53,6 +53,13 @@ def cut(text: str, max_tokens: int | None) -> tuple[str, bool]:
 
 
 # -- the least JSON that fits a schema -------------------------------------------------------------
+
+
+def _write_json(schema: Schema, words: str) -> str:
+    try:
+        return msgspec.json.encode(_filled(schema, schema, words)).decode()
+    except (AttributeError, KeyError, TypeError) as error:  # a keyword holds what no schema may hold there
+        raise ApiError(400, f"Invalid schema: {error}", code="invalid_json_schema") from error
 
 
 def _filled(  # noqa: PLR0911 - one line for each keyword of the schema

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 from airflow_provider_openai_dest.exceptions import ConfigurationError, TransientError
 from airflow_provider_openai_dest.sources.gzip_stream import inflate
@@ -40,8 +41,8 @@ class ReadableFile(Protocol):
         """The last part of the path."""
 
     # The streams of pathlib and fsspec have no type in common, so what is opened can't be named more narrowly.
-    def open(self, mode: str = ..., /) -> Any:
-        """Open the file; ``mode`` is ``"rb"``, and a :class:`ByteStream` comes back."""
+    def open(self, mode: Literal["rb"], /) -> Any:
+        """Open the file for reading; a :class:`ByteStream` comes back."""
 
 
 def location(file: ReadableFile) -> str:
@@ -66,16 +67,10 @@ def read_blocks(file: ReadableFile, block_bytes: int = BLOCK_BYTES) -> Iterator[
     """
     blocks = _stored_blocks(file, block_bytes)
     first = next(blocks, b"")
-    stored = _chain(first, blocks)
+    stored = chain((first,), blocks)
     if file.name.lower().endswith(".gz") or first.startswith(_GZIP_MAGIC):
         return inflate(stored, location(file), block_bytes)
     return stored
-
-
-def _chain(first: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
-    if first:
-        yield first
-    yield from blocks
 
 
 def _stored_blocks(file: ReadableFile, block_bytes: int) -> Iterator[bytes]:

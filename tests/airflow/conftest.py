@@ -6,7 +6,7 @@ import importlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_openai_dest.sandbox import DEMO_WEBHOOK_SECRET, Sandbox, running_sandbox
+from demo.connections import as_environment
 from tests.airflow_home import make_airflow_home
 
 if TYPE_CHECKING:
@@ -36,6 +38,23 @@ def airflow_db(airflow_home: Path) -> Path:
     """Make Airflow's database, once, and only when a test asks for it (5 CPU-s); gives its file."""
     subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True, timeout=120)
     return airflow_home / "airflow.db"
+
+
+@pytest.fixture(scope="session")
+def shared_sandbox() -> Iterator[Sandbox]:
+    """Run one sandbox for all tests of the session; :func:`sandbox` gives it cleared."""
+    with running_sandbox(webhook_secret=DEMO_WEBHOOK_SECRET) as running:
+        yield running
+
+
+@pytest.fixture
+def sandbox(shared_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    """Give a sandbox that has seen nothing, with the connections of the example Dags pointing to it."""
+    shared_sandbox.set_faults()
+    shared_sandbox.reset()
+    for name, value in as_environment(shared_sandbox.root_url).items():
+        monkeypatch.setenv(name, value)
+    return shared_sandbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

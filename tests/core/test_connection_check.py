@@ -258,8 +258,25 @@ def test_a_key_in_a_header_is_not_repeated() -> None:
     assert KEY not in text
 
 
+def test_half_a_key_is_a_key() -> None:
+    """A key that has no shape of its own does not show where the message is cut, either."""
+    settings = ConnectionSettings(api_key=SecretStr("unusual-k3y-form"))
+    answer = httpx.Response(401, json=error("x" * 290 + "unusual-k3y-form"))
+    with new_client(settings, transport=httpx.MockTransport(lambda _: answer)) as client:
+        assert "unusual" not in check_connection(client, settings)[1]
+
+
 def test_an_endless_answer_ends() -> None:
-    """An answer that inflates is cut, and no memory is filled with it."""
+    """An answer without an end is read up to a size, and no further."""
+    pieces = iter([b" " * 1_000_000] * 20)
+    works, text = check(httpx.Response(200, content=pieces))
+    assert not works
+    assert "too long" in text
+    assert len(list(pieces)) > 10
+
+
+def test_an_answer_that_inflates_ends() -> None:
+    """An answer that inflates is no success."""
     bomb = gzip.compress(b" " * 8_100_000)
     works, text = check(httpx.Response(200, content=bomb, headers={"content-encoding": "gzip"}))
     assert not works

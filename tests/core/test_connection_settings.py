@@ -295,6 +295,7 @@ def test_an_extra_that_is_no_object_is_told(extra: str) -> None:
         {"host": KEY},
         {"extra": {"default_headers": {KEY: "a\nb"}}},
         {"extra": {"default_headers": {"X-A": f"{KEY}\n{KEY}"}}},
+        {"extra": {KEY: 1, "rpm": "x"}},
         {"extra": {"auth_type": KEY}},
         {"extra": {"openai_client_kwargs": {"api_key": f"{KEY}\n{KEY}", "timeout": KEY}}},
         {"extra": f"{{{KEY}"},
@@ -327,6 +328,19 @@ def test_settings_pickle_and_stay_as_they_are() -> None:
     assert settings == pickle.loads(pickle.dumps(settings))  # noqa: S301
     with pytest.raises(ValidationError):
         settings.timeout = 3  # type: ignore[misc]
+
+
+def test_settings_made_directly_hide_what_was_wrong() -> None:
+    """The message of pydantic itself repeats no input."""
+    with pytest.raises(ValidationError) as caught:
+        ConnectionSettings(api_key=SecretStr(f"{KEY} {KEY}"), timeout=f"{KEY}")  # type: ignore[arg-type]
+    assert KEY not in str(caught.value)
+
+
+def test_the_reason_is_told() -> None:
+    """A fault says what to do, not only that something is wrong."""
+    assert "user or password" in faults(host="https://user:pw@gw.example/v1")[0]
+    assert "set allow_http to true" in faults(host="http://gw.example/v1")[0]
 
 
 def test_secrets_names_all_that_must_not_show() -> None:

@@ -200,15 +200,29 @@ def test_an_allowed_network_may_be_called(address: str, network: str) -> None:
         checked_address("https://hooks.lan/x", (ip_network(network),), Names(address, "169.254.169.254"))
 
 
-@pytest.mark.parametrize(("address", "is_called"), [("10.2.3.4", True), ("8.8.8.8", False), ("192.168.1.1", False)])
+@pytest.mark.parametrize(
+    ("address", "is_called"),
+    [
+        ("10.2.3.4", True),
+        ("::ffff:10.2.3.4", True),
+        ("8.8.8.8", False),
+        ("192.168.1.1", False),
+        ("::ffff:8.8.8.8", False),
+    ],
+)
 def test_plain_http_stays_inside_the_allowed_networks(address: str, is_called: bool) -> None:  # noqa: FBT001
     """Without TLS, not even a public address is called."""
     networks = (ip_network("10.0.0.0/8"),)
     if is_called:
-        assert address == checked_address("http://hooks.lan/x", networks, Names(address))
+        assert str(ip_address(address)) == checked_address("http://hooks.lan/x", networks, Names(address))
     else:
         with pytest.raises(ConfigurationError, match="allowed_private_networks"):
             checked_address("http://hooks.lan/x", networks, Names(address))
+
+
+def test_a_link_local_address_keeps_its_interface() -> None:
+    """Where link-local addresses are allowed, the interface is part of where to connect."""
+    assert checked_address("https://h.lan/", (ip_network("fe80::/10"),), Names("fe80::1%eth0")) == "fe80::1%eth0"
 
 
 def test_a_name_that_cant_be_resolved_is_tried_again() -> None:

@@ -16,7 +16,16 @@ from tests.core.memory_file import MemoryFile, gzipped
 JSON_LINES = b'{"sku": "a"}\n\n{"sku": "a"}\nnonsense\n{"sku": null}\n{"other": 1}\n{"sku": "#3"}\n7\n{"sku": "b"}'
 CSV = b'sku,title\na,1\na,2\nb\n\xff,3\n,4\n"c\nc",5\nd,"6'
 JSON = b'[{"sku": "a"}, {"sku": "a"}, null, [], {"sku": 5}, {"sku": 5.0}, {"sku": true}]'
-VALUES = [{"sku": "a"}, {"sku": "a"}, None, "text", {"sku": ""}, {"sku": 10**5000}, {"sku": "\ud800"}, {"sku": {}}]
+VALUES: list[Any] = [
+    {"sku": "a"},
+    {"sku": "a"},
+    None,
+    "text",
+    {"sku": ""},
+    {"sku": 10**5000},
+    {"sku": "\ud800"},
+    {"sku": {}},
+]
 
 
 class Lazy(Sequence[Any]):
@@ -75,7 +84,7 @@ def key(request: pytest.FixtureRequest) -> str | None:
     return request.param  # type: ignore[no-any-return]
 
 
-@pytest.fixture(params=SOURCES.values(), ids=SOURCES)
+@pytest.fixture(params=SOURCES.values(), ids=list(SOURCES))
 def case(request: pytest.FixtureRequest) -> tuple[Callable[[str | None], Source], int]:
     """Give each source in turn."""
     return request.param  # type: ignore[no-any-return]

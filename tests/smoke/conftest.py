@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_openai_dest.sandbox import DEMO_WEBHOOK_SECRET, Sandbox, running_sandbox
+from demo.connections import as_environment
 from tests.airflow_home import make_airflow_home
 
 AIRFLOW_HOME = make_airflow_home(Path(__file__).resolve().parents[2] / "dags_examples")
@@ -35,15 +35,8 @@ def sandbox() -> Iterator[Sandbox]:
         running_sandbox(webhook_secret=DEMO_WEBHOOK_SECRET) as running,
         pytest.MonkeyPatch.context() as environment,
     ):
-        openai = {"conn_type": "openai_dest", "password": "sk-made-up-for-smoke", "host": running.base_url}
-        webhook = {
-            "conn_type": "openai_dest_webhook",
-            "host": running.inbox_url,
-            "password": DEMO_WEBHOOK_SECRET,
-            "extra": {"allowed_private_networks": "127.0.0.0/8"},
-        }
-        environment.setenv("AIRFLOW_CONN_OPENAI_DEST_DEFAULT", json.dumps(openai))
-        environment.setenv("AIRFLOW_CONN_OPENAI_DEST_WEBHOOK_DEFAULT", json.dumps(webhook))
+        for name, value in as_environment(running.root_url).items():
+            environment.setenv(name, value)
         yield running
 
 

@@ -1,0 +1,173 @@
+"""OpenAI's own SDK understands the sandbox."""
+
+from __future__ import annotations
+
+import base64
+import io
+from datetime import UTC, datetime
+from typing import Literal
+
+import httpx
+import pydantic
+import pytest
+from standardwebhooks import Webhook
+
+from airflow_provider_openai_dest.sandbox import DEMO_WEBHOOK_SECRET, running_sandbox
+from airflow_provider_openai_dest.sandbox.pictures import draw_png
+
+openai = pytest.importorskip("openai")
+
+PNG = draw_png("a", 32, 32)
+
+
+class Item(pydantic.BaseModel):
+    title: str
+    kind: Literal["good", "bad"]
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with running_sandbox(webhook_secret=DEMO_WEBHOOK_SECRET) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(sandbox):
+    with openai.OpenAI(
+        base_url=sandbox.base_url,
+        api_key="key",
+        max_retries=0,
+        webhook_secret=DEMO_WEBHOOK_SECRET,
+        http_client=httpx.Client(trust_env=False),
+        _strict_response_validation=True,
+    ) as client:
+        yield client
+
+
+def test_models(client):
+    """The SDK lists models and reads one with its shutdown date."""
+    assert "text-embedding-3-small" in {model.id for model in client.models.list()}
+    assert client.models.retrieve("gpt-5").shutdown_date == "2026-12-11"
+
+
+def test_embeddings(sandbox, client):
+    """The SDK reads floats, and the base64 that it asks for itself as the same vector."""
+    wanted = {"model": "text-embedding-3-large", "input": ["a", "b"]}
+    floats = client.embeddings.create(**wanted, encoding_format="float")
+    # Its strict validation runs before it decodes base64, and so refuses every answer that it asked for itself.
+    with openai.OpenAI(base_url=sandbox.base_url, api_key="key", http_client=httpx.Client(trust_env=False)) as lenient:
+        decoded = lenient.embeddings.create(**wanted)
+
+    assert [3072, 3072] == [len(item.embedding) for item in decoded.data]
+    assert decoded.data == floats.data
+    assert floats.usage.total_tokens == 2
+
+
+def test_images(client):
+    """The SDK draws a picture and edits it, alone and with a second one and a mask."""
+    drawn = client.images.generate(model="gpt-image-2.5-flare", prompt="a cat", size="1536x864", quality="xhigh")
+    picture = base64.b64decode(drawn.data[0].b64_json)
+    edited = client.images.edit(model="gpt-image-2", image=("a.png", picture), prompt="a dog", n=2)
+    masked = client.images.edit(image=[("a.png", PNG), ("b.png", PNG)], mask=("m.png", PNG), prompt="a dog")
+
+    assert ("1536x864", "xhigh", "png") == (drawn.size, drawn.quality, drawn.output_format)
+    assert 2 == len(edited.data)
+    assert masked.usage.input_tokens_details.image_tokens > edited.usage.input_tokens_details.image_tokens
+
+
+def test_files(client):
+    """The SDK uploads, lists page by page, reads and deletes files."""
+    expiry = {"anchor": "created_at", "seconds": 3600}
+    files = [
+        client.files.create(file=(f"{n}.jsonl", io.BytesIO(b'{"n":%d}\n' % n)), purpose="batch", expires_after=expiry)
+        for n in range(3)
+    ]
+    listed = [file.id for file in client.files.list(purpose="batch", limit=2, order="asc")]
+    done = client.files.wait_for_processing(files[0].id, poll_interval=0)
+
+    assert listed == [file.id for file in files]
+    assert done.status == "processed"
+    assert client.files.content(files[1].id).content == b'{"n":1}\n'
+    assert client.files.delete(files[1].id).deleted
+    with pytest.raises(openai.NotFoundError):
+        client.files.retrieve(files[1].id)
+
+
+def test_responses(client):
+    """The SDK reads a text answer, a parsed structured one, and a background one."""
+    answer = client.responses.create(model="gpt-6-luna", input=[{"role": "user", "content": "hello there"}])
+    parsed = client.responses.parse(model="gpt-6-luna", input="hello there", text_format=Item)
+    queued = client.responses.create(model="gpt-6-luna", input="hello", background=True)
+
+    assert answer.output_text == "Sandbox answer to 2 words: hello there"
+    assert answer.usage.input_tokens == 3
+    assert parsed.output_parsed == Item(title="hello there", kind="good")
+    assert (queued.status, client.responses.retrieve(queued.id).status) == ("queued", "completed")
+
+
+def test_chat(client):
+    """The SDK reads chat completions, plain and parsed."""
+    messages = [{"role": "user", "content": [{"type": "text", "text": "hello there"}]}]
+    answer = client.chat.completions.create(model="gpt-6-luna", messages=messages, n=2)
+    parsed = client.chat.completions.parse(model="gpt-6-luna", messages=messages, response_format=Item)
+
+    assert ["Sandbox answer to 2 words: hello there"] * 2 == [choice.message.content for choice in answer.choices]
+    assert parsed.choices[0].message.parsed == Item(title="hello there", kind="good")
+
+
+def test_moderations(client):
+    """The SDK reads moderations."""
+    answer = client.moderations.create(input=["fine", "you idiot"], model="omni-moderation-latest")
+
+    assert [False, True] == [result.flagged for result in answer.results]
+    assert answer.results[1].categories.harassment
+
+
+def test_speech(client):
+    """The SDK reads speech as bytes."""
+    answer = client.audio.speech.create(model="gpt-4o-mini-tts", voice="coral", input="hi", response_format="wav")
+
+    assert answer.content.startswith(b"RIFF")
+
+
+@pytest.mark.parametrize(
+    ("rule", "error"),
+    [
+        ("status=401", "AuthenticationError"),
+        ("status=403", "PermissionDeniedError"),
+        ("status=409", "ConflictError"),
+        ("status=422", "UnprocessableEntityError"),
+        ("status=429,code=insufficient_quota", "RateLimitError"),
+        ("status=503", "InternalServerError"),
+        ("reset_after_work", "APIConnectionError"),
+    ],
+)
+def test_errors(sandbox, client, rule, error):
+    """The SDK raises the exception that belongs to each fault."""
+    sandbox.set_faults(rule)
+    with pytest.raises(getattr(openai, error)):
+        client.embeddings.create(model="text-embedding-3-small", input="a")
+    sandbox.set_faults()
+
+
+def test_a_refusal_carries_its_code(client):
+    """The SDK finds code, param and request id of a refusal."""
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.embeddings.create(model="text-embedding-3-small", input="a", dimensions=0)
+
+    assert ("integer_below_min_value", "dimensions") == (caught.value.code, caught.value.param)
+    assert caught.value.request_id.startswith("req_")
+
+
+def test_what_the_inbox_takes_the_sdk_takes(sandbox, client):
+    """A webhook that the inbox verifies is one that the SDK verifies as well."""
+    body, now = '{"id":"evt_1"}', datetime.now(tz=UTC)
+    signature = Webhook(DEMO_WEBHOOK_SECRET).sign("msg_1", now, body)
+    headers = {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": signature,
+    }
+    client.webhooks.verify_signature(body, headers)
+
+    assert httpx.post(sandbox.inbox_url, content=body, headers=headers, trust_env=False).status_code == 200
