@@ -10,7 +10,8 @@ from typing import Any
 
 Report = Mapping[str, Any]
 
-FEWEST_RECORDS = 400  # some 210 docstrings in what Airflow 3.3 brings, once uploaded and once embedded, and a few more
+FEWEST_RECORDS = 300  # docstrings of what Airflow brings, once uploaded and once embedded, and a few more: 434 in 3.3.2
+FEWEST_WEBHOOKS = 200
 PNG = b"\x89PNG\r\n\x1a\n"
 FOUND = {
     "wait until a file appears": "FileSensor",
@@ -27,7 +28,7 @@ MUST_HOLD: dict[str, Callable[[Report], bool]] = {
         (report["input"], 0, 0) == (report["delivered"], report["rejected"], report["pending"])
     ),
     "every answer to forward came to the webhook, each signature verified": lambda report: (
-        0 < report["webhooks_expected"] == report["webhooks_verified"] == report["webhooks_received"]
+        FEWEST_WEBHOOKS < report["webhooks_expected"] == report["webhooks_verified"] == report["webhooks_received"]
         and report["webhooks_refused"] == 0
     ),
     "the one image is a PNG file": lambda report: (

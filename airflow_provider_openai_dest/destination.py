@@ -2,51 +2,60 @@
 
     Source -> Renderer -> Dispatcher -> Outcome -> Sinks
 
-The source is read and rendered in one thread, requests are sent from one event loop, outcomes are written in another
-thread; each waits for the next one when it is ahead.
+The source is read and rendered in one thread, requests are sent from the event loop of another, outcomes are written
+in a third; each waits for the next one when it is ahead. The thread that calls waits for them, so that a signal
+handler that raises in it, as Airflow's timeout of a task does, breaks into no event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
-from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, suppress
+from typing import Any, TypeVar
 
 from airflow_provider_openai_dest.delivery.answer import read_outcomes
 from airflow_provider_openai_dest.delivery.attempts import Conclusion
 from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher
-from airflow_provider_openai_dest.delivery.intake import read_ahead
+from airflow_provider_openai_dest.delivery.intake import Census, Intake, read_ahead
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
+from airflow_provider_openai_dest.delivery.progress import Counts, Progress, log_first_of_kind, reporting, total_of
+from airflow_provider_openai_dest.delivery.settled import SettledRecords
 from airflow_provider_openai_dest.delivery.settlement import Settlement
-from airflow_provider_openai_dest.delivery.verdict import Verdict
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
-from airflow_provider_openai_dest.exceptions import AbortError, OpenAIDestError, SinkError, TransientError
+from airflow_provider_openai_dest.exceptions import AbortError, OpenAIDestError, TransientError
 from airflow_provider_openai_dest.manifest import Manifest, Tally
 from airflow_provider_openai_dest.rendering.renderer import Rendered, Renderer
 from airflow_provider_openai_dest.rendering.request import RefusedRecord, RenderedRequest
 from airflow_provider_openai_dest.sinks.sink import Sink
-from airflow_provider_openai_dest.sources.record import Record, Source
+from airflow_provider_openai_dest.sources.record import Source
 
-log = logging.getLogger(__name__)
+Item = TypeVar("Item")
 
 INTAKE_CHUNK = 64
 MAX_XCOM_BYTES = 48 * 1024
 
+COUNT_SECONDS = 2.0
+"""How long the rest of a source is read, only to be counted, after the sending was stopped."""
+
+GRACE_SECONDS = 20.0
+"""How long answers are waited for after the task was interrupted."""
+
 
 class Destination:
-    """Sends every record of a source to one endpoint and brings every outcome to the sinks.
+    """Sends every record of a source to one endpoint and brings every outcome to the sinks. It runs once.
 
     :param endpoint: what is called.
     :param renderer: makes the requests.
     :param dispatcher: sends them.
-    :param sinks: where settled outcomes go, in this order.
+    :param sinks: where settled outcomes go, one after the other; each has flushed them before the next one sees them.
     :param keep: turns the bytes of an answer into files, before the sinks see it.
     :param earlier: outcomes that earlier tries settled: their records are counted and not sent.
     :param max_inline_bytes: size up to which the manifest holds the outcomes themselves.
-    :param intake_chunk: requests read ahead at once.
+    :param intake_chunk: records read ahead at once.
+    :param on_interrupt: called when the run is interrupted or breaks, to stop what runs beside it.
     """
 
     def __init__(
@@ -60,37 +69,40 @@ class Destination:
         earlier: Iterable[Outcome] = (),
         max_inline_bytes: int = MAX_XCOM_BYTES,
         intake_chunk: int = INTAKE_CHUNK,
+        on_interrupt: Callable[[], None] = lambda: None,
     ) -> None:
         self._endpoint = endpoint
         self._renderer = renderer
         self._dispatcher = dispatcher
         self._sinks = sinks
         self._keep = keep
+        self._earlier = earlier
         self._intake_chunk = intake_chunk
-        self._read = 0
+        self._on_interrupt = on_interrupt
         self._tally = Tally(max_inline_bytes)
-        self._settled: dict[str, Status] = {}
-        self._unread: Counter[Status] = Counter()  # counted by the reading thread alone
+        self._settled = SettledRecords()
+        self._rendered = 0
+        self._unsent = 0
         self._failure: Exception | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        for outcome in earlier:
-            self._settled[outcome.record.key] = outcome.status
-            self._tally.remember(outcome)
+        self._task: asyncio.Task[Census] | None = None
 
     def run(self, source: Source) -> Manifest:
         """Send the source, bring every outcome to the sinks, and give what came of it.
 
-        It gives a manifest however the run ended: ask :meth:`raise_failure` then. Only a fault of the
-        configuration, or of this package, is raised here.
+        It gives a manifest however the run ended: ask :meth:`raise_failure` then. Raised here is only what keeps it
+        from beginning, such as a state that can't be read, and a fault of this package.
         """
         started = time.monotonic()
-        asyncio.run(self._run(source))
-        self._close_sinks()
-        for status, number in self._unread.items():
-            self._tally.count(status, number)
+        try:
+            self._take_earlier()
+            census = self._wait_for(self._run(source))
+        finally:
+            self._close_sinks()
         manifest = self._tally.manifest(
             self._endpoint.name,
-            input=self._unread.total() + self._read,
+            input=census.input,
+            whole_input=census.is_whole,
             requests=self._dispatcher.requests_sent,
             waits=self._dispatcher.waits,
             seconds=round(time.monotonic() - started, 3),
@@ -104,10 +116,12 @@ class Destination:
 
         What is on the wire still ends, everything answered is kept, the rest is pending.
         """
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._dispatcher.stop)
-        else:
+        loop = self._loop
+        if loop is None:
             self._dispatcher.stop()
+        else:
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(self._dispatcher.stop)
 
     def raise_failure(self, manifest: Manifest) -> None:
         """Raise what the end of the run asks for: nothing, when every record is settled.
@@ -119,82 +133,117 @@ class Destination:
             raise self._failure
         if self._dispatcher.abort is not None:
             raise AbortError(
-                f"stopped: {self._dispatcher.abort}; {manifest.delivered} records are delivered and kept, "
-                f"{manifest.pending} are pending: mend the cause and clear the task to send these",
+                f"{manifest.endpoint} was stopped: {self._dispatcher.abort}; "
+                f"{manifest.delivered} records are delivered and kept, {manifest.pending} are pending: "
+                "mend the cause and clear the task to send these",
                 manifest.as_dict(),
             )
-        if manifest.pending:
+        if not manifest.is_settled:
+            why = f" (the server failed: {self._dispatcher.outage})" if self._dispatcher.outage else ""
+            rest = "" if manifest.whole_input else ", and the source was not read to its end"
             raise TransientError(
-                f"{manifest.pending} of {manifest.input} records are pending; the next try sends just these"
+                f"{manifest.endpoint}: {manifest.pending} of {manifest.input} records are pending{why}{rest}; "
+                "the next try sends just these"
             )
 
-    async def _run(self, source: Source) -> None:
-        self._loop = asyncio.get_running_loop()
-        async with Settlement(self._write, self._dispatcher.stop) as settlement:
+    def _take_earlier(self) -> None:
+        for outcome in self._earlier:
+            self._settled.add(outcome)
+            self._tally.remember(outcome)
+
+    def _wait_for(self, run: Coroutine[Any, Any, Census]) -> Census:
+        """Run the event loop in a thread; what interrupts the waiting, a signal handler's exception, ends it soon."""
+        with ThreadPoolExecutor(1, thread_name_prefix="openai-dest-send") as thread:
+            running = thread.submit(asyncio.run, run)
+            try:
+                return running.result()
+            except BaseException:
+                self._interrupt()
+                raise
+
+    def _interrupt(self) -> None:
+        self.stop()
+        self._on_interrupt()
+        loop, task = self._loop, self._task
+        if loop is not None and task is not None:
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(lambda: loop.call_later(GRACE_SECONDS, task.cancel))
+
+    async def _run(self, source: Source) -> Census:
+        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        intake = Intake(source, self._settled, lambda: self._dispatcher.is_stopped)
+        async with (
+            Settlement(self._write, self._dispatcher.stop) as settlement,
+            reporting(Progress(total_of(source), self._loop.time()), lambda: self._counts(intake), self._loop.time),
+            aclosing(self._requests(intake, settlement)) as requests,
+        ):
 
             async def settle(request: RenderedRequest, conclusion: Conclusion) -> Iterable[RenderedRequest]:
-                halves = self._renderer.split(request) if conclusion.verdict is Verdict.REJECTED else ()
-                if halves and not conclusion.exhausted:
+                if conclusion.may_pass_halved and (halves := self._renderer.split(request)):
                     return halves
                 await settlement.put(read_outcomes(self._endpoint, request, conclusion))
                 return ()
 
-            async with aclosing(self._requests(source, settlement)) as requests:
-                await self._dispatcher.run(requests, settle)
-                async for unsent in requests:
-                    self._dispatcher.unsent.append(unsent)
-        self._tally.count(Status.PENDING, sum(len(request.records) for request in self._dispatcher.unsent))
-        self._tally.count(Status.PENDING, len(settlement.unwritten))
+            await self._dispatcher.run(requests, settle)
+            await self._count_rest(requests)
         self._failure = self._failure or settlement.error
+        census = intake.close()
+        unrendered = census.given - self._rendered
+        self._tally.count(Status.PENDING, settlement.unwritten + self._unsent + unrendered)
+        for status, number in census.others.items():
+            self._tally.count(status, number)
+        return census
 
-    async def _requests(self, source: Source, settlement: Settlement) -> AsyncGenerator[RenderedRequest]:
+    async def _requests(self, intake: Intake, settlement: Settlement) -> AsyncGenerator[RenderedRequest]:
         """Read and render in another thread; records that do not fit are settled at once."""
-        rendered = self._until_failure(self._renderer.render(self._unsettled(source)))
-        async with aclosing(read_ahead(rendered, chunk=self._intake_chunk)) as items:
+        rendered = self._until_failure(self._renderer.render(self._until_failure(iter(intake))))
+        async with aclosing(read_ahead(rendered, chunk=self._intake_chunk, weigh=_weight)) as items:
             async for item in items:
                 if isinstance(item, RefusedRecord):
                     await settlement.put([Outcome(record=item.record, status=Status.REJECTED, error=item.error)])
-                else:
+                self._rendered += _weight(item)
+                if isinstance(item, RenderedRequest):
                     yield item
 
-    def _unsettled(self, source: Source) -> Iterator[Record]:
-        """Count every record of the source and give those that must be sent, until the sending is stopped."""
-        for record in source:
-            status = self._settled.get(record.key)
-            if status is not None:
-                self._unread[status] += 1
-            elif self._dispatcher.is_stopped:
-                self._unread[Status.PENDING] += 1
-            else:
-                self._read += 1
-                yield record
+    async def _count_rest(self, requests: AsyncIterator[RenderedRequest]) -> None:
+        """Read on without sending, so that what is left is counted; not for long, since a stop should be quick."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(COUNT_SECONDS):
+                async for unsent in requests:
+                    self._unsent += len(unsent.records)
 
-    def _until_failure(self, rendered: Iterator[Rendered]) -> Iterator[Rendered]:
-        """End at an error of the source, so that what was read before it is still sent and kept."""
+    def _until_failure(self, items: Iterator[Item]) -> Iterator[Item]:
+        """End at an error, so that what was read before it is still sent and kept."""
         try:
-            yield from rendered
+            yield from items
         except OpenAIDestError as error:
             self._failure = error
-        except Exception as error:
-            self._failure = TransientError(f"reading the source failed: {type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001 - any source may be given; what it raises is raised in the end
+            self._failure = TransientError(f"reading the records failed: {type(error).__name__}: {error}")
             self._failure.__cause__ = error
+
+    def _counts(self, intake: Intake) -> Counts:
+        now = self._tally.delivered + self._tally.rejected
+        return Counts(done=intake.census().settled + now, settled_now=now, waits=self._dispatcher.waits)
 
     def _write(self, outcomes: Sequence[Outcome]) -> None:
         """Take a batch to all sinks; nothing of it counts as settled before all of them have flushed."""
         settled = [self._keep(outcome) for outcome in outcomes if outcome.status is not Status.PENDING]
         for sink in self._sinks:
             sink.write(settled)
-        for sink in self._sinks:
             sink.flush()
-        for outcome in settled:
-            self._tally.add(outcome)
-        for outcome in outcomes:
-            if outcome.status is Status.PENDING:
-                self._tally.add(outcome)
+        pending = [outcome for outcome in outcomes if outcome.status is Status.PENDING]
+        for outcome in (*settled, *pending):
+            if self._tally.add(outcome):
+                log_first_of_kind(outcome)
 
     def _close_sinks(self) -> None:
         for sink in self._sinks:
             try:
                 sink.close()
-            except SinkError as error:
+            except Exception as error:  # noqa: BLE001 - the others are closed, too; it is raised in the end
                 self._failure = self._failure or error
+
+
+def _weight(item: Rendered) -> int:
+    return 1 if isinstance(item, RefusedRecord) else len(item.records)

@@ -42,9 +42,9 @@ class RecordError(OpenAIDestError):
         self, code: str, message: str, *, param: str | None = None, status: int | None = None
     ) -> None:
         super().__init__(code, message)
-        self.code = code
-        self.message = message
-        self.param = param
+        self.code = _writable(code)
+        self.message = _writable(message)
+        self.param = None if param is None else _writable(param)
         self.status = status
 
     def __str__(self) -> str:
@@ -102,6 +102,11 @@ class SinkError(OpenAIDestError):
 
 class CheckpointMismatchError(ConfigurationError):
     """Fail without a retry: account, origin, endpoint or template changed under a half-done delivery."""
+
+
+def _writable(text: str) -> str:
+    """Escape what UTF-8 can't hold: the text may quote a record, and stands in files, XCom and logs."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
-
-import msgspec
 
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.delivery.usage import add_usage
+from airflow_provider_openai_dest.exceptions import RecordError
 
 KINDS_OF_REJECTION = 10
 """How many kinds of rejection a manifest names."""
+
+MOST_KINDS = 100
+"""How many are told apart while they are counted: the codes come from servers."""
+
+LONGEST_TEXT = 500
+"""Characters of a key or message in a kind of rejection."""
+
+OTHER = "other"
+"""The code under which the kinds beyond these are counted."""
 
 
 @dataclass(kw_only=True)
@@ -20,12 +29,14 @@ class Manifest:
     """The counts and places of one delivery.
 
     ``origin`` is the task instance and ``delivery`` its number: a cleared task that sends anew begins the next one.
-    ``delivered + rejected + pending == input`` always holds. ``outcomes`` are the rows themselves, in input order,
+    ``delivered + rejected + pending == input`` always holds. ``whole_input`` is false when the source was not read to
+    its end: ``input`` counts what was read then. ``outcomes`` are the rows themselves, in input order,
     only while all of them together stay below ``max_xcom_bytes``; otherwise read ``results``.
     """
 
     endpoint: str
     input: int = 0
+    whole_input: bool = True
     delivered: int = 0
     rejected: int = 0
     pending: int = 0
@@ -44,13 +55,23 @@ class Manifest:
 
     def as_dict(self) -> dict[str, Any]:
         """Give the JSON form."""
-        return asdict(self)
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every record of the source is delivered or rejected."""
+        return self.whole_input and not self.pending
+
+    def add_unread(self, input: int) -> None:  # noqa: A002 - the manifest's own word
+        """Count the records that nobody read, of a source that is known to have ``input``, as pending."""
+        self.pending += input - self.input
+        self.input, self.whole_input = input, True
 
 
 class Tally:
     """Adds up outcomes.
 
-    :param max_inline_bytes: the outcomes are kept for the manifest until their JSON is larger than this.
+    :param max_inline_bytes: the outcomes are kept for the manifest until their JSON, as Airflow writes it, is larger.
     """
 
     def __init__(self, max_inline_bytes: int) -> None:
@@ -59,15 +80,15 @@ class Tally:
         self.pending = 0
         self.maybe_billed = 0
         self.usage: dict[str, Any] = {}
-        self._kinds: dict[str, dict[str, Any]] = {}
+        self._kinds: dict[tuple[str, str, int | None], dict[str, Any]] = {}
         self._inline: dict[str, dict[str, Any]] | None = {}
         self._inline_bytes = 0
         self._max_inline_bytes = max_inline_bytes
 
-    def add(self, outcome: Outcome) -> None:
-        """Count one outcome."""
+    def add(self, outcome: Outcome) -> bool:
+        """Count one outcome; True when its error is the first of its kind."""
         self.count(outcome.status)
-        self.remember(outcome)
+        return self.remember(outcome)
 
     def count(self, status: Status, number: int = 1) -> None:
         """Count records by status alone."""
@@ -79,15 +100,14 @@ class Tally:
             case Status.PENDING:
                 self.pending += number
 
-    def remember(self, outcome: Outcome) -> None:
-        """Take an outcome's usage, error and row, without counting it."""
+    def remember(self, outcome: Outcome) -> bool:
+        """Take an outcome's usage, error and row, without counting it; True when its error is the first of its kind."""
         self.maybe_billed += outcome.maybe_billed
         if outcome.usage:
             add_usage(self.usage, outcome.usage)
-        if outcome.error:
-            self._add_kind(outcome)
         if outcome.status is not Status.PENDING:
             self._keep_inline(outcome)
+        return outcome.error is not None and self._add_kind(outcome, outcome.error)
 
     def manifest(self, endpoint: str, **fields: Any) -> Manifest:
         """Make the manifest of what was counted."""
@@ -103,28 +123,29 @@ class Tally:
             **fields,
         )
 
-    def _add_kind(self, outcome: Outcome) -> None:
-        error = outcome.error
-        if error is None:
-            return
+    def _add_kind(self, outcome: Outcome, error: RecordError) -> bool:
+        status, code, http_status = outcome.status.value, error.code, error.status
+        if (status, code, http_status) not in self._kinds and len(self._kinds) >= MOST_KINDS:
+            code, http_status = OTHER, None
         kind = self._kinds.setdefault(
-            f"{outcome.status}:{error.code}:{error.status}",
+            (status, code, http_status),
             {
-                "status": outcome.status.value,
-                "code": error.code,
-                "http_status": error.status,
+                "status": status,
+                "code": code[:LONGEST_TEXT],
+                "http_status": http_status,
                 "count": 0,
-                "first_key": outcome.record.key,
-                "first_message": error.message,
+                "first_key": outcome.record.key[:LONGEST_TEXT],
+                "first_message": error.message[:LONGEST_TEXT],
             },
         )
         kind["count"] += 1
+        return _count(kind) == 1
 
     def _keep_inline(self, outcome: Outcome) -> None:
         if self._inline is None:
             return
         row = outcome.as_row()
-        self._inline_bytes += len(msgspec.json.encode(row))
+        self._inline_bytes += len(json.dumps(row)) + len(", ")
         self._inline[outcome.record.key] = row
         if self._inline_bytes > self._max_inline_bytes:
             self._inline = None

@@ -7,7 +7,12 @@ from airflow.sdk import dag
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.operators.send_records import OpenAISendRecordsOperator
 
-COUNT_TOKENS = EndpointTemplate(name="count_tokens", path="/responses/input_tokens", required=("model", "input"))
+ASK = EndpointTemplate(
+    name="ask",
+    path="/responses",
+    required=("model", "input"),
+    failed_when={"status": ("failed", "incomplete", "cancelled")},
+)
 
 
 @dag(schedule=None, tags=["openai_dest"])
@@ -24,10 +29,10 @@ def send_records():
 
     # [START own_endpoint]
     OpenAISendRecordsOperator(
-        task_id="count_tokens",
-        endpoint=COUNT_TOKENS,
-        records=[{"text": "How many tokens am I?"}],
-        body={"model": "gpt-6-luna", "input": "{message.text}"},
+        task_id="ask",
+        endpoint=ASK,
+        records=[{"question": "What is a kettle?"}],
+        body={"model": "gpt-6-luna", "input": "{message.question}"},
     )
     # [END own_endpoint]
 

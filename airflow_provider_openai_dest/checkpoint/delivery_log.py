@@ -3,13 +3,14 @@
 The outcomes are the log. Beside them each delivery has a small claim file, put before anything is sent, which says
 what is delivered where, and whether it came to its end::
 
-    outcomes-{scope}-d1-t02-3fa9c1.jsonl      rows of delivery 1, written by try 2
-    delivery-{scope}-d1-g0.json               claim: delivery 1 began in generation 0 (the run's clear number)
-    delivery-{scope}-d1-end.json              the manifest, when nothing was left pending or rejected
+    outcomes-{scope}-d1-g0-t02-3fa9c1.jsonl   rows of delivery 1, written by try 2 in generation 0 (the clear number)
+    delivery-{scope}-d1-g0.json               claim: delivery 1 began, or went on, in generation 0
+    delivery-{scope}-d1-end.json              the manifest, when nothing was left
 """
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 from collections.abc import Iterator, Mapping
@@ -19,12 +20,21 @@ import msgspec
 
 from airflow_provider_openai_dest.checkpoint.scope import Scope
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
-from airflow_provider_openai_dest.exceptions import CheckpointMismatchError, TransientError
+from airflow_provider_openai_dest.delivery.settled import SettledRecords
+from airflow_provider_openai_dest.exceptions import CheckpointMismatchError, RecordError, TransientError
 from airflow_provider_openai_dest.sinks.folder import Folder, RowLog, list_names, put_file, read_rows
+
+log = logging.getLogger(__name__)
 
 Resume = Literal["auto", "always", "never"]
 
 _CLAIM = re.compile(r"delivery-[0-9a-f]+-d(\d+)-g(\d+)\.json")
+_ROWS = re.compile(r".+-d\d+-g(\d+)-t(\d+)-.+\.jsonl")
+
+
+class _Claim(msgspec.Struct):
+    scope: dict[str, Any]
+    fingerprint: dict[str, str]
 
 
 class DeliveryLog:
@@ -52,72 +62,84 @@ class DeliveryLog:
         self.folder = folder
         self.scope = scope
         self._try_number = try_number
+        self._generation = generation
         self._names = list_names(folder, f"delivery-{scope.id}-")
         claims = sorted((int(m[1]), int(m[2])) for name in self._names if (m := _CLAIM.fullmatch(name)))
         last, began = claims[-1] if claims else (0, generation)
         ended = f"delivery-{scope.id}-d{last}-end.json" in self._names
-        same_generation = any(claim == (last, generation) for claim in claims)
-        self.is_resumed = bool(claims) and (
-            resume == "always" or (resume == "auto" and (same_generation or not ended))
-        )
+        goes_on = resume == "always" or (resume == "auto" and ((last, generation) in claims or not ended))
+        self.is_resumed = bool(claims) and goes_on
         self.number = last if self.is_resumed else last + 1
-        self._retries_rejected = self.is_resumed and not same_generation
-        self.settled: dict[str, Status] = {}
-        self._claim(generation, dict(fingerprint or {}), claimed_generation=began)
+        self._claim(dict(fingerprint or {}), claimed_generation=began)
 
     def outcomes(self, kind: str = "outcomes") -> Iterator[Outcome]:
-        """Read what earlier tries of this delivery settled, and remember the keys as settled.
+        """Read what earlier tries of this delivery settled: for each record the outcome that holds.
 
-        The first delivered outcome of a key wins; a rejection holds until the record is delivered. After a clear
-        rejections are passed over, so that these records are tried again.
+        A rejection holds within its generation: after a clear it is passed over, so that the record is tried again.
         """
-        names = list_names(self.folder, f"{self._prefix(kind)}-")
-        for row in read_rows(self.folder, names):
-            outcome = Outcome.from_row(row)
-            key = outcome.record.key
-            if outcome.status is Status.REJECTED and self._retries_rejected:
-                continue
-            if self.settled.get(key) in (Status.DELIVERED, outcome.status):
-                continue
-            self.settled[key] = outcome.status
-            yield outcome
+        held = SettledRecords()
+        for generation, name in self._row_files(kind):
+            for outcome in self._read(name):
+                is_void = outcome.status is Status.REJECTED and generation < self._generation
+                if not is_void and held.add(outcome):
+                    yield outcome
+
+    def delivered(self, kind: str) -> Iterator[Outcome]:
+        """Read what earlier tries of this delivery delivered, for a log whose rejections each try sends again."""
+        return (outcome for outcome in self.outcomes(kind) if outcome.status is Status.DELIVERED)
 
     def keys(self, kind: str) -> set[str]:
-        """Read the keys of all rows of one kind of log, such as ``forwarded``."""
-        names = list_names(self.folder, f"{self._prefix(kind)}-")
-        return {row["key"] for row in read_rows(self.folder, names)}
+        """Give the keys of what was delivered of one kind of log, such as ``forwarded``."""
+        return {outcome.record.key for outcome in self.delivered(kind)}
 
     def rows(self, kind: str) -> RowLog:
-        """Open a new log of rows of this delivery and try."""
-        return RowLog(self.folder, f"{self._prefix(kind)}-t{self._try_number:02d}-{secrets.token_hex(3)}")
+        """Open a new log of rows of this delivery and try; no other try has one of its name."""
+        who = f"g{self._generation}-t{self._try_number:02d}-{secrets.token_hex(3)}"
+        return RowLog(self.folder, f"{self._prefix(kind)}-{who}")
 
     def pattern(self, kind: str) -> str:
         """Give the pattern of the files of one kind, for manifests and readers."""
         return f"{str(self.folder).rstrip('/')}/{self._prefix(kind)}-*.jsonl"
 
     def end(self, manifest: Mapping[str, Any]) -> None:
-        """Put the manifest, and the mark of an ended delivery when nothing was left."""
+        """Put the manifest, and the mark of an ended delivery when nothing was left, of the webhook's items neither."""
         content = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
         put_file(self.folder, f"{self._prefix('manifest')}.json", content)
-        if not manifest["pending"] and not manifest["rejected"]:
+        if not _leaves_something(manifest) and not _leaves_something(manifest.get("webhook") or {}):
             put_file(self.folder, f"{self._prefix('delivery')}-end.json", content)
+
+    def _row_files(self, kind: str) -> list[tuple[int, str]]:
+        """List the files of rows, those of the newest try first, each with its generation."""
+        names = list_names(self.folder, f"{self._prefix(kind)}-g")
+        found = sorted((int(m[1]), int(m[2]), name) for name in names if (m := _ROWS.fullmatch(name)))
+        return [(generation, name) for generation, _, name in reversed(found)]
+
+    def _read(self, name: str) -> Iterator[Outcome]:
+        strange = 0
+        for row in read_rows(self.folder, [name]):
+            try:
+                yield Outcome.from_row(row)
+            except RecordError:
+                strange += 1
+        if strange:
+            log.warning("%s has %d rows that are no outcomes: their records count as not settled", name, strange)
 
     def _prefix(self, kind: str) -> str:
         return f"{kind}-{self.scope.id}-d{self.number}"
 
-    def _claim(self, generation: int, fingerprint: dict[str, str], *, claimed_generation: int) -> None:
+    def _claim(self, fingerprint: dict[str, str], *, claimed_generation: int) -> None:
         if self.is_resumed:
-            self._refuse_changes(fingerprint, claimed_generation)
-        name = f"{self._prefix('delivery')}-g{generation}.json"
+            self._refuse_changes(fingerprint, f"{self._prefix('delivery')}-g{claimed_generation}.json")
+        name = f"{self._prefix('delivery')}-g{self._generation}.json"
         if name not in self._names:
-            put_file(self.folder, name, msgspec.json.encode({"scope": self.scope.as_row(), "fingerprint": fingerprint}))
+            claim = _Claim(scope=self.scope.as_row(), fingerprint=fingerprint)
+            put_file(self.folder, name, msgspec.json.encode(claim))
 
-    def _refuse_changes(self, fingerprint: dict[str, str], claimed_generation: int) -> None:
-        name = f"{self._prefix('delivery')}-g{claimed_generation}.json"
+    def _refuse_changes(self, fingerprint: dict[str, str], name: str) -> None:
         try:
             with (self.folder / name).open("rb") as stream:
-                claimed = msgspec.json.decode(stream.read())["fingerprint"]
-        except (OSError, msgspec.MsgspecError, KeyError) as error:
+                claimed = msgspec.json.decode(stream.read(), type=_Claim).fingerprint
+        except Exception as error:  # clients of object storage raise what they like
             raise TransientError(f"can't read the state in {self.folder / name}: {error}") from error
         changed = [name for name in {**claimed, **fingerprint} if claimed.get(name) != fingerprint.get(name)]
         if changed:
@@ -125,3 +147,7 @@ class DeliveryLog:
                 f"{' and '.join(sorted(changed))} changed under the half-done delivery in {self.folder}; "
                 'change it back, or send everything anew with resume="never"'
             )
+
+
+def _leaves_something(counts: Mapping[str, Any]) -> bool:
+    return bool(counts.get("pending") or counts.get("rejected") or not counts.get("whole_input", True))

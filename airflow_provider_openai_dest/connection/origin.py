@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -134,11 +134,17 @@ def _read_address(text: str, kind: type[IPv4Address | IPv6Address]) -> IPv4Addre
         raise ValueError("has an address in an unusual form; write it as 192.0.2.1 or [2001:db8::1]") from None
 
 
+_LOOPBACK_V4 = IPv4Network("127.0.0.0/8")
+_LOOPBACK_V6 = IPv6Address("::1")
+
+
 def is_loopback(host: str) -> bool:
     """Tell whether a host, as :class:`Origin` has it, is this machine by its name alone; nothing is resolved."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
-        return ip_address(host).is_loopback
+        address = ip_address(host)
     except ValueError:
         return False
+    # Not is_loopback, which takes IPv6 forms of 127.0.0.1 on some Pythons and not on others.
+    return address in _LOOPBACK_V4 or address == _LOOPBACK_V6

@@ -20,7 +20,7 @@ Network = IPv4Network | IPv6Network
 Resolve = Callable[..., Sequence[tuple[Any, ...]]]
 
 # The special-purpose registries of IANA (RFC 6890 and its updates), and multicast: not one is a public receiver.
-# Python's own is_global has changed between patch releases, so the list is here; what it refuses is refused too.
+# Python's own is_global differs from one patch release to the next, so the list is here and nothing else decides.
 NOT_PUBLIC = tuple(
     ip_network(network)
     for network in (
@@ -124,7 +124,7 @@ def _is_public(address: Address, allowed_networks: Sequence[Network]) -> bool:
         return False
     if carried and isinstance(address, IPv6Address) and address.ipv4_mapped:
         return True
-    return address.is_global and not any(address in network for network in NOT_PUBLIC)
+    return not any(address in network for network in NOT_PUBLIC)
 
 
 def _carried(address: Address) -> Iterator[IPv4Address]:

@@ -9,16 +9,19 @@ from typing import Any
 import httpx
 import msgspec
 
+from airflow_provider_openai_dest.connection.redaction import redact
 from airflow_provider_openai_dest.delivery.attempts import Conclusion
+from airflow_provider_openai_dest.delivery.nesting import DEEPEST, is_too_deep
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.delivery.vector import checked_vector
-from airflow_provider_openai_dest.delivery.verdict import Verdict
+from airflow_provider_openai_dest.delivery.verdict import MESSAGE_LIMIT, Verdict
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate, Packing
 from airflow_provider_openai_dest.exceptions import RecordError
 from airflow_provider_openai_dest.rendering.request import Member, RenderedRequest
 from airflow_provider_openai_dest.sources.field_path import FieldPath
 
 FILE_TYPES = ("application/octet-stream", "application/pdf", "application/zip", "audio/", "image/", "video/")
+LONGEST_TYPE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,44 +35,66 @@ class FileAnswer:
 def read_outcomes(endpoint: EndpointTemplate, request: RenderedRequest, conclusion: Conclusion) -> list[Outcome]:
     """Give one outcome for each record of a concluded request.
 
-    A 200 answer that can't be read, has the wrong count or index, or says that it failed, is a rejection.
+    A 200 answer that can't be read, has the wrong count or index, or says that it failed, is a rejection. The usage of
+    a request stands on its first record, whatever became of it.
     """
     if conclusion.verdict is not Verdict.DELIVERED or conclusion.response is None:
-        status = Status.PENDING if conclusion.exhausted or conclusion.verdict is Verdict.ABORT else Status.REJECTED
+        status = Status.PENDING if conclusion.is_open else Status.REJECTED
         return [_outcome(record, conclusion, status=status, error=conclusion.error) for record in request.records]
-    try:
-        body = _decoded(endpoint, conclusion.response)
-        _refuse_failed(endpoint, body)
-        answers = _handed_out(endpoint, request, body)
-    except RecordError as error:
-        partial = _partial(conclusion.response) if error.code == FAILED_ANSWER else None
-        return [
-            _outcome(record, conclusion, status=Status.REJECTED, error=error, answer=partial)
-            for record in request.records
-        ]
-    usage = body.get("usage") if isinstance(body, Mapping) else None
-    usages = [usage if isinstance(usage, Mapping) else None, *[None] * (len(request.records) - 1)]
+    answers, usage = _read_answer(endpoint, request, conclusion.response)
+    usages = [usage, *[None] * (len(request.records) - 1)]
     return [
-        _outcome(record, conclusion, status=Status.REJECTED, error=answer, usage=usage)
-        if isinstance(answer, RecordError)
+        _outcome(record, conclusion, status=Status.REJECTED, error=answer.error, answer=answer.part, usage=usage)
+        if isinstance(answer, _Refusal)
         else _outcome(record, conclusion, status=Status.DELIVERED, answer=answer, usage=usage)
         for record, answer, usage in zip(request.records, answers, usages, strict=True)
     ]
 
 
-FAILED_ANSWER = "failed_answer"
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """What stands in the place of an answer that is none; ``part`` is as much as the API gave before it failed."""
+
+    error: RecordError
+    part: Any = None
+
+
+def _read_answer(
+    endpoint: EndpointTemplate, request: RenderedRequest, response: httpx.Response
+) -> tuple[list[Any], Mapping[str, Any] | None]:
+    """Give each record its answer or a :class:`_Refusal`, and the usage of the whole request."""
+    usage = None
+    try:
+        body = _decoded(endpoint, response)
+        usage = _usage(endpoint, body)
+        failure = _failure(endpoint, body)
+        if failure is not None:
+            part = None if is_too_deep(body) else body
+            return [_Refusal(failure, part)] * len(request.records), usage
+        return _handed_out(endpoint, request, body), usage
+    except RecordError as error:
+        return [_Refusal(error)] * len(request.records), usage
 
 
 def _decoded(endpoint: EndpointTemplate, response: httpx.Response) -> Any:
     if endpoint.answer == "ignored":
         return None
-    content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()[:LONGEST_TYPE]
+    if endpoint.answer == "file" and content_type == "text/html":
+        raise RecordError("bad_answer", "the answer is an HTML page and no file", status=response.status_code)
     if endpoint.answer == "file" or (endpoint.answer == "any" and content_type.startswith(FILE_TYPES)):
         return FileAnswer(response.content, content_type)
     if endpoint.answer == "any" and content_type == "text/plain":
         return {"text": _text(response)}
     if endpoint.answer == "any" and not response.content:
         return None
+    body = _json(response, content_type)
+    if endpoint.answer == "json" and not isinstance(body, Mapping):
+        raise RecordError("bad_answer", f"the answer is no JSON object, but a {type(body).__name__}")
+    return body
+
+
+def _json(response: httpx.Response, content_type: str) -> Any:
     try:
         return msgspec.json.decode(response.content)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -86,36 +111,51 @@ def _text(response: httpx.Response) -> str:
         raise RecordError("bad_answer", f"the answer is not UTF-8: {error.reason}") from None
 
 
-def _refuse_failed(endpoint: EndpointTemplate, body: Any) -> None:
+def _usage(endpoint: EndpointTemplate, body: Any) -> Mapping[str, Any] | None:
+    """Give the usage object; only an operation that nobody has declared may mean something else by the name."""
+    usage = body.get("usage") if isinstance(body, Mapping) else None
+    if isinstance(usage, Mapping) and not is_too_deep(usage):
+        return usage
+    if usage is not None and endpoint.answer == "json":
+        raise RecordError("bad_answer", "the answer's usage is no object of numbers")
+    return None
+
+
+def _failure(endpoint: EndpointTemplate, body: Any) -> RecordError | None:
+    """Give what an answer says of its own failure, by the endpoint's ``failed_when``."""
     for path, values in endpoint.failed_when.items():
         try:
             value = FieldPath.parse(path).find(body)
         except LookupError:
             continue
         if value in values:
-            raise RecordError(FAILED_ANSWER, f"the answer's {path} is {value!r}{_why(body)}")
+            return RecordError("failed_answer", f"the answer's {path} is {value!r}{_why(body)}")
+    return None
 
 
 def _why(body: Any) -> str:
     for path in ("error.message", "incomplete_details.reason"):
         try:
-            return f": {FieldPath.parse(path).find(body)}"
+            said = FieldPath.parse(path).find(body)
         except LookupError:
             continue
+        if isinstance(said, str):
+            return f": {redact(said[: 4 * MESSAGE_LIMIT])[:MESSAGE_LIMIT]}"
     return ""
 
 
-def _partial(response: httpx.Response) -> Any:
-    return msgspec.json.decode(response.content)
-
-
 def _handed_out(endpoint: EndpointTemplate, request: RenderedRequest, body: Any) -> list[Any]:
-    """Give each record its part of the answer."""
+    """Give each record its part of the answer, or a :class:`_Refusal` where that part can't be read."""
     if request.pack is None or endpoint.packing is None:
-        return [body] * len(request.records)
+        return [_writable(body)] * len(request.records)
     items = _ordered(_items(body, endpoint.packing), sum(len(member.values) for member in request.pack.members))
-    model = body.get("model")
-    return list(_parts(request.pack.members, items, endpoint.vector_field, model))
+    return list(_parts(request.pack.members, items, endpoint.vector_field, body.get("model")))
+
+
+def _writable(answer: Any) -> Any:
+    if is_too_deep(answer):
+        raise RecordError("bad_answer", f"the answer is nested more than {DEEPEST} deep")
+    return answer
 
 
 def _items(body: Any, packing: Packing) -> Sequence[Any]:
@@ -134,23 +174,25 @@ def _ordered(items: Sequence[Any], count: int) -> list[Any]:
         if not isinstance(item, Mapping):
             raise RecordError("bad_answer", f"item {place} of the answer is no object")
         index = item.get("index", place)
-        if not isinstance(index, int) or not 0 <= index < count or ordered[index] is not None:
-            raise RecordError("bad_answer", f"the answer's item {place} has the index {index!r}, wrong or twice")
+        if not _is_place(index, count) or ordered[index] is not None:
+            raise RecordError("bad_answer", f"item {place} of the answer has a wrong index, or one that came before")
         ordered[index] = item
     return ordered
 
 
+def _is_place(index: Any, count: int) -> bool:
+    return isinstance(index, int) and not isinstance(index, bool) and 0 <= index < count
+
+
 def _parts(members: Sequence[Member], items: list[Any], vector_field: str | None, model: Any) -> Iterator[Any]:
-    """Give each member its items; a RecordError in the place of the answer that can't be read."""
     start = 0
     for member in members:
         end = start + len(member.values)
         try:
             own = [_checked(item, vector_field) for item in items[start:end]]
+            yield _writable({"model": model, "data": own} if member.is_list else {"model": model, **own[0]})
         except RecordError as error:
-            yield error
-        else:
-            yield {"model": model, "data": own} if member.is_list else {"model": model, **own[0]}
+            yield _Refusal(error)
         start = end
 
 

@@ -1,9 +1,9 @@
-"""Answer bytes: the body of an answer as it comes off the wire, unpacked and bounded before it is held."""
+"""Answer bytes: the content of an answer as it comes off the wire, unpacked and bounded before it is held."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from typing import Protocol
 
 import httpx
 
@@ -14,11 +14,7 @@ MAX_UNPACKED_BYTES = 32 * 1024 * 1024
 """Upper bound of an answer that came packed although none was asked for: it can grow a thousandfold."""
 
 MAX_REFUSAL_BYTES = 64 * 1024
-"""How much of a refusal is read; the status says the rest."""
-
-_GZIP = 16 + zlib.MAX_WBITS
-
-Unpack = Callable[[bytes, int], bytes]
+"""How much of a refusal is read; its status says the rest."""
 
 
 class UnusableAnswerError(Exception):
@@ -26,44 +22,73 @@ class UnusableAnswerError(Exception):
 
 
 async def read_content(response: httpx.Response) -> bytes:
-    """Read the whole content of an answer; raises UnusableAnswerError. A refusal is cut off and never raises."""
+    """Read the content of an answer; raises UnusableAnswerError. A refusal is cut off and never raises."""
     if not response.is_success:
         return await _read_refusal(response)
-    unpack, limit = _unpacker(response)
+    unpacking = _unpacking(response)
     content = bytearray()
     async for piece in response.aiter_raw():
-        content += unpack(piece, limit + 1 - len(content))
-        if len(content) > limit:
-            raise UnusableAnswerError(f"the answer has more than {limit:,} bytes")
+        content += unpacking.unpack(piece, unpacking.limit + 1 - len(content))
+        if len(content) > unpacking.limit:
+            raise UnusableAnswerError(f"the answer has more than {unpacking.limit:,} bytes")
+    unpacking.end()
     return bytes(content)
 
 
 async def _read_refusal(response: httpx.Response) -> bytes:
+    content = bytearray()
     try:
-        unpack, _ = _unpacker(response)
-        content = bytearray()
+        unpacking = _unpacking(response)
         async for piece in response.aiter_raw():
-            content += unpack(piece, MAX_REFUSAL_BYTES - len(content))
+            content += unpacking.unpack(piece, MAX_REFUSAL_BYTES - len(content))
             if len(content) >= MAX_REFUSAL_BYTES:
                 break
-        return bytes(content)
     except UnusableAnswerError:
         return b""
+    return bytes(content)
 
 
-def _unpacker(response: httpx.Response) -> tuple[Unpack, int]:
-    """Give what unpacks a piece to at most so many bytes, and the bound of the whole."""
-    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+class _Unpacking(Protocol):
+    limit: int
+
+    def unpack(self, piece: bytes, most: int) -> bytes:
+        """Unpack the next piece to at most so many bytes."""
+
+    def end(self) -> None:
+        """Raise UnusableAnswerError when something is missing."""
+
+
+def _unpacking(response: httpx.Response) -> _Unpacking:
+    encoding = response.headers.get("content-encoding", "").strip().lower()
     if encoding in ("", "identity"):
-        return lambda piece, most: piece[:most], MAX_ANSWER_BYTES
-    if encoding not in ("gzip", "x-gzip"):
-        raise UnusableAnswerError(f"the answer is packed as {encoding[:40]!r}, which was not asked for")
-    stream = zlib.decompressobj(_GZIP)
+        return _Plain()
+    if encoding in ("gzip", "x-gzip"):
+        return _Gzip()
+    raise UnusableAnswerError(f"the answer is packed as {encoding[:40]!r}, which was not asked for")
 
-    def unpack(piece: bytes, most: int) -> bytes:
+
+class _Plain:
+    limit = MAX_ANSWER_BYTES
+
+    def unpack(self, piece: bytes, most: int) -> bytes:
+        return piece[:most]
+
+    def end(self) -> None:
+        pass
+
+
+class _Gzip:
+    limit = MAX_UNPACKED_BYTES
+
+    def __init__(self) -> None:
+        self._stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
+
+    def unpack(self, piece: bytes, most: int) -> bytes:
         try:
-            return stream.decompress(piece, max(1, most))
+            return self._stream.decompress(piece, most)
         except zlib.error as error:
-            raise UnusableAnswerError(f"the answer is no whole gzip: {error}") from None
+            raise UnusableAnswerError(f"the answer is no gzip: {error}") from None
 
-    return unpack, MAX_UNPACKED_BYTES
+    def end(self) -> None:
+        if not self._stream.eof:
+            raise UnusableAnswerError("the answer is half a gzip")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
+
+import msgspec
 
 from airflow_provider_openai_dest.exceptions import RecordError
 from airflow_provider_openai_dest.sources.record import Record
@@ -25,7 +27,8 @@ class Outcome:
 
     ``answer`` is the API's answer for this record alone. ``usage`` is the API's usage object; that of a
     packed request stands on its first record, so that a sum over all rows is what was billed.
-    ``maybe_billed`` is true when an answer was lost after the request had left.
+    ``maybe_billed`` is true when an answer was lost after the request had left. ``record_digest`` is known only
+    of what was read back from a row: the record itself may not have been kept.
     """
 
     record: Record
@@ -37,6 +40,7 @@ class Outcome:
     attempts: int = 0
     usage: Mapping[str, Any] | None = None
     maybe_billed: bool = False
+    record_digest: str | None = None
 
     def as_row(self) -> dict[str, Any]:
         """Give the row of the result files without the record's own data: one flat JSON object."""
@@ -54,17 +58,48 @@ class Outcome:
         }
 
     @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Outcome:
-        """Read back a row of the result files; its ``record``, when there is one, is the record's own data."""
-        error = row.get("error")
+    def from_row(cls, row: Any) -> Outcome:
+        """Read back a row of the result files; its ``record``, when there is one, is the record's own data.
+
+        Raises RecordError when it is no such row.
+        """
+        try:
+            read = msgspec.convert(row, _Row)
+        except msgspec.ValidationError as error:
+            raise RecordError("broken_row", f"this is no row of the results: {error}") from None
         return cls(
-            record=Record(key=row["key"], position=row["position"], data=row.get("record")),
-            status=Status(row["status"]),
-            answer=row.get("answer"),
-            error=RecordError.from_row(error) if error else None,
-            http_status=row.get("http_status"),
-            request_id=row.get("request_id"),
-            attempts=row.get("attempts", 0),
-            usage=row.get("usage"),
-            maybe_billed=row.get("maybe_billed", False),
+            record=Record(key=read.key, position=read.position, data=read.record),
+            status=Status(read.status),
+            answer=read.answer,
+            error=RecordError.from_row(read.error) if read.error else None,
+            http_status=read.http_status,
+            request_id=read.request_id,
+            attempts=read.attempts,
+            usage=read.usage,
+            maybe_billed=read.maybe_billed,
+            record_digest=read.record_digest,
         )
+
+
+class _Error(TypedDict):
+    code: str
+    message: str
+    param: NotRequired[str | None]
+    status: NotRequired[int | None]
+
+
+class _Row(msgspec.Struct):
+    """The fields of a row that are read back, with their types: a file may have been damaged, or be another one."""
+
+    key: str
+    position: int
+    status: Literal["delivered", "rejected"]
+    record: Any = None
+    answer: Any = None
+    error: _Error | None = None
+    http_status: int | None = None
+    request_id: str | None = None
+    attempts: int = 0
+    usage: dict[str, Any] | None = None
+    maybe_billed: bool = False
+    record_digest: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{1,32}$")] | None = None

@@ -1,4 +1,4 @@
-"""Progress: what the log says while a delivery runs: how far it is, and which long waits hold it up."""
+"""Progress: what the log says while a delivery runs: how far it is, what holds it up, and the first of each error."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+
+from airflow_provider_openai_dest.delivery.outcome import Outcome
+from airflow_provider_openai_dest.sources.record import Source
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +22,9 @@ TICK_SECONDS = 1.0
 
 LONG_WAIT_SECONDS = 10.0
 """A wait of so long is worth a line."""
+
+LONGEST_KEY = 100
+"""Characters of a key in a line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +75,19 @@ def worded_time(seconds: float) -> str:
     if hours:
         return f"{hours:,} h {minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def total_of(source: Source) -> int | None:
+    """Give the number of a source's records, where it knows that without reading them."""
+    total: Callable[[], int | None] = getattr(source, "total", lambda: None)
+    return total()
+
+
+def log_first_of_kind(outcome: Outcome) -> None:
+    """Log why a record was rejected, or left; called for the first record of each kind of error."""
+    log.warning(
+        "Record %r is %s: %s; the next of this kind are counted", outcome.record.key, outcome.status, outcome.error
+    )
 
 
 class LongWaits:

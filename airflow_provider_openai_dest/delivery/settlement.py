@@ -23,8 +23,10 @@ Write = Callable[[Sequence[Outcome]], None]
 class Settlement:
     """Collects outcomes and writes them, at the latest every second.
 
+    ``error`` is why a write failed, and ``unwritten`` how many outcomes were not written then and since.
+
     :param write: takes a batch to all sinks and flushes them; called from one thread.
-    :param on_error: called once when a write failed, so that no more is sent; ``error`` holds why.
+    :param on_error: called once when a write failed, so that no more is sent.
     """
 
     def __init__(self, write: Write, on_error: Callable[[], None]) -> None:
@@ -33,7 +35,7 @@ class Settlement:
         self._queue: asyncio.Queue[Outcome | None] = asyncio.Queue(QUEUE_LIMIT)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="openai-dest-write")
         self.error: Exception | None = None
-        self.unwritten: list[Outcome] = []
+        self.unwritten = 0
 
     async def put(self, outcomes: Sequence[Outcome]) -> None:
         """Take outcomes; waits while the sinks are behind."""
@@ -56,15 +58,14 @@ class Settlement:
         ended = False
         while not ended:
             batch, ended = await self._next_batch()
-            if self.error is not None:
-                self.unwritten += batch
-            elif batch:
+            if self.error is None and batch:
                 try:
                     await loop.run_in_executor(self._thread, self._write, batch)
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001 - whatever it is, it ends the run and is raised then
                     self.error = error
-                    self.unwritten += batch
                     self._on_error()
+            if self.error is not None:
+                self.unwritten += len(batch)
 
     async def _next_batch(self) -> tuple[list[Outcome], bool]:
         """Give what came until the batch is full or old; and whether it was the last."""

@@ -42,10 +42,11 @@ class WebhookAddress:
         """Sign and address one attempt."""
         url = httpx.URL(request.url)
         body = request.content if isinstance(request.content, bytes) else b""
-        moment = self._now()
+        moment = self._now().astimezone(UTC)  # the library takes any time for UTC
         message_id = dict(request.headers)[WEBHOOK_ID]
         signatures = [signer.sign(message_id, moment, body.decode()) for signer in self._signers]
-        headers = self._headers | {
+        headers = {
+            **self._headers,
             "Content-Type": "application/json",
             "Host": url.netloc.decode("ascii"),
             WEBHOOK_ID: message_id,
@@ -58,5 +59,5 @@ class WebhookAddress:
             url.copy_with(host=self._address),
             headers=headers,
             content=body,
-            extensions={"timeout": timeout, "sni_hostname": url.host},
+            extensions={"timeout": timeout, "sni_hostname": url.raw_host.decode("ascii")},
         )

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from airflow_provider_openai_dest.exceptions import ConfigurationError, TooManyRejectedError
-from airflow_provider_openai_dest.manifest import Manifest
+
+
+class Report(Protocol):
+    """What is looked at of a manifest."""
+
+    input: int
+    rejected: int
+    quarantine: str | None
+
+    @property
+    def rejections(self) -> Sequence[Mapping[str, Any]]:
+        """Give the kinds of rejection."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the JSON form."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,27 +42,23 @@ class Tolerance:
         if errors is not None and errors < 0:
             raise ConfigurationError(f"max_errors={errors!r} must not be negative")
 
-    def check(self, manifest: Manifest) -> None:
+    def check(self, manifest: Report) -> None:
         """Raise TooManyRejectedError, with the first kinds of rejection, when more were rejected."""
-        if manifest.rejected > self._allowed(manifest.input):
-            kinds = ", ".join(
-                f"{kind['count']} x {kind['code']} (first: record {kind['first_key']!r}: {kind['first_message']})"
-                for kind in manifest.rejections[:3]
-                if kind["status"] == "rejected"
-            )
-            raise TooManyRejectedError(
-                f"{manifest.rejected} of {manifest.input} records were rejected: {kinds}; "
-                f"they are in {manifest.quarantine or 'the outcomes'}, the others were sent and saved",
-                manifest.as_dict(),
-            )
+        if not self._is_exceeded(manifest.rejected, manifest.input):
+            return
+        rejected = [kind for kind in manifest.rejections if kind["status"] == "rejected"]
+        kinds = ", ".join(
+            f"{kind['count']} x {kind['code']} (first: record {kind['first_key']!r}: {kind['first_message']})"
+            for kind in rejected[:3]
+        )
+        raise TooManyRejectedError(
+            f"{manifest.rejected} of {manifest.input} records were rejected: {kinds}; "
+            f"they are in {manifest.quarantine or 'the outcomes'}, the others were sent and saved",
+            manifest.as_dict(),
+        )
 
-    def _allowed(self, records: int) -> float:
-        allowed = [
-            bound
-            for bound in (
-                None if self.max_error_rate is None else self.max_error_rate * records,
-                self.max_errors,
-            )
-            if bound is not None
-        ]
-        return min(allowed, default=0)
+    def _is_exceeded(self, rejected: int, records: int) -> bool:
+        if self.max_error_rate is None and self.max_errors is None:
+            return rejected > 0
+        above_rate = self.max_error_rate is not None and rejected > 0 and rejected / records > self.max_error_rate
+        return above_rate or (self.max_errors is not None and rejected > self.max_errors)

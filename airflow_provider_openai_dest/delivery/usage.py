@@ -8,6 +8,11 @@ from typing import Any
 
 import httpx
 
+MOST_NAMES = 50
+DEEPEST = 3
+LARGEST = 2**53
+"""What a sum keeps of names, of objects within objects, and of one number: these come from a server."""
+
 _TOTAL = re.compile(rb'"total_tokens"\s*:\s*(\d{1,12})\b')
 _TAIL_BYTES = 4096
 
@@ -21,10 +26,18 @@ def used_tokens(response: httpx.Response) -> int | None:
     return int(found[1]) if found else None
 
 
-def add_usage(total: dict[str, Any], usage: Mapping[str, Any]) -> None:
+def add_usage(total: dict[str, Any], usage: Mapping[str, Any], *, depth: int = DEEPEST) -> None:
     """Add the numbers of one usage object to ``total``, nested ones too; other values are left out."""
     for name, value in usage.items():
+        if name not in total and len(total) >= MOST_NAMES:
+            continue
         if isinstance(value, Mapping):
-            add_usage(total.setdefault(name, {}), value)
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            inner = total.setdefault(name, {}) if depth else None
+            if isinstance(inner, dict):
+                add_usage(inner, value, depth=depth - 1)
+        elif _is_amount(value) and not isinstance(total.get(name), dict):
             total[name] = total.get(name, 0) + value
+
+
+def _is_amount(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < LARGEST

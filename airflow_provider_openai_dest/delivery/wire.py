@@ -9,28 +9,28 @@ from typing import Protocol
 
 import httpx
 
+from airflow_provider_openai_dest.delivery.answer_bytes import read_content
 from airflow_provider_openai_dest.rendering.multipart import MultipartBody
 
 CONNECT_SECONDS = 10.0
-MAX_ANSWER_BYTES = 256 * 1024 * 1024
-"""Upper bound of a decoded answer: several large images as base64. More is refused before it is held."""
 
 
-class AnswerTooLargeError(Exception):
-    """The answer has more bytes than :data:`MAX_ANSWER_BYTES`."""
+class UnreadableBodyError(Exception):
+    """The request's own body can't be read, so the request never left whole."""
 
 
 class Wire(Protocol):
     """Sends a request and reads its whole answer, within a total time.
 
-    Raises httpx.TransportError or TimeoutError when no whole answer came, and AnswerTooLargeError.
+    Raises httpx.TransportError or TimeoutError when no whole answer came, UnusableAnswerError when one came that can't
+    be used, and UnreadableBodyError.
     """
 
     async def send(self, request: httpx.Request) -> httpx.Response:
         """Send once; no retry, no redirect."""
 
     async def aclose(self) -> None:
-        """Close the connections."""
+        """Close the connections, within the event loop that they were made in."""
 
 
 class HttpxWire:
@@ -47,20 +47,16 @@ class HttpxWire:
         self._timeout = timeout
         self._new_transport = new_transport
         self._free: list[httpx.AsyncBaseTransport] = []
-        self._all: list[httpx.AsyncBaseTransport] = []
 
     async def send(self, request: httpx.Request) -> httpx.Response:
-        """Send over a free connection, or a new one."""
-        transport = self._free.pop() if self._free else self._open()
+        """Send over a free connection, or a new one; a connection that failed is never used again."""
+        transport = self._free.pop() if self._free else self._new_transport()
         try:
-            async with asyncio.timeout(self._timeout):
-                response = await transport.handle_async_request(request)
-                try:
-                    content = await _read(response)
-                finally:
-                    await response.aclose()
-        finally:
-            self._free.append(transport)
+            response, content = await self._exchange(transport, request)
+        except BaseException:
+            await transport.aclose()
+            raise
+        self._free.append(transport)
         return httpx.Response(
             response.status_code,
             headers=[(name, value) for name, value in response.headers.raw if name.lower() not in _ENCODING_HEADERS],
@@ -70,37 +66,33 @@ class HttpxWire:
         )
 
     async def aclose(self) -> None:
-        """Close every connection."""
-        for transport in self._all:
-            await transport.aclose()
+        """Close every connection; none may be in use."""
+        while self._free:
+            await self._free.pop().aclose()
 
-    def _open(self) -> httpx.AsyncBaseTransport:
-        transport = self._new_transport()
-        self._all.append(transport)
-        return transport
+    async def _exchange(
+        self, transport: httpx.AsyncBaseTransport, request: httpx.Request
+    ) -> tuple[httpx.Response, bytes]:
+        try:
+            async with asyncio.timeout(self._timeout):
+                response = await transport.handle_async_request(request)
+                try:
+                    return response, await read_content(response)
+                finally:
+                    await response.aclose()
+        except TimeoutError:
+            raise TimeoutError(f"no whole answer within {self._timeout:g} s") from None
 
 
 _ENCODING_HEADERS = frozenset({b"content-encoding", b"transfer-encoding", b"content-length"})
 
 
-def single_connections(
-    verify: ssl.SSLContext | bool, proxy: str | None = None
-) -> Callable[[], httpx.AsyncBaseTransport]:
+def single_connections(verify: ssl.SSLContext, proxy: str | None = None) -> Callable[[], httpx.AsyncBaseTransport]:
     """Give a maker of transports with one connection each, all of one TLS context."""
     limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=30.0)
     return lambda: httpx.AsyncHTTPTransport(
         verify=verify, limits=limits, proxy=httpx.Proxy(proxy) if proxy else None, trust_env=False
     )
-
-
-async def _read(response: httpx.Response) -> bytes:
-    pieces, size = [], 0
-    async for piece in response.aiter_bytes():
-        size += len(piece)
-        if size > MAX_ANSWER_BYTES:
-            raise AnswerTooLargeError(f"the answer has more than {MAX_ANSWER_BYTES} bytes")
-        pieces.append(piece)
-    return b"".join(pieces)
 
 
 class MultipartStream(httpx.AsyncByteStream):
@@ -111,9 +103,12 @@ class MultipartStream(httpx.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         pieces = iter(self._body)
-        while piece := await asyncio.to_thread(_next, pieces):
+        while (piece := await asyncio.to_thread(_next, pieces)) is not None:
             yield piece
 
 
-def _next(pieces: Iterator[bytes]) -> bytes:
-    return next(pieces, b"")
+def _next(pieces: Iterator[bytes]) -> bytes | None:
+    try:
+        return next(pieces, None)
+    except OSError as error:
+        raise UnreadableBodyError(f"can't read the file to send: {error}") from error

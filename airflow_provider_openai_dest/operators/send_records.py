@@ -194,6 +194,10 @@ class OpenAISendRecordsOperator(BaseOperator):
             files=file_references(self.files_root, self.storage_conn_id),
         )
 
+    def template_parts(self) -> list[Any]:
+        """Give what shapes the requests: if it changes under a half-done delivery, the delivery is refused."""
+        return [self._body_or_default(), self.fields, self.missing]
+
     def _deliver(self, context: Context) -> dict[str, Any]:
         from airflow_provider_openai_dest.delivery.tolerance import Tolerance
         from airflow_provider_openai_dest.operators.airflow_versions import AirflowSkipException
@@ -293,7 +297,7 @@ class OpenAISendRecordsOperator(BaseOperator):
             self.body_template()
 
     def _fingerprint(self, settings: ConnectionSettings, endpoint: EndpointTemplate) -> dict[str, str]:
-        template = json.dumps([self._body_or_default(), self.fields], sort_keys=True, default=repr)
+        template = json.dumps(self.template_parts(), sort_keys=True, default=repr)
         return {
             "connection": self.conn_id,
             "origin": settings.base_url,

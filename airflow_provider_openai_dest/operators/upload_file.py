@@ -60,6 +60,7 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
         self.line = line
         self.file_per = file_per
         self.filename = filename
+        self._files_found: dict[str, Any] | None = None
         super().__init__(endpoint="upload_file", fields=fields, **kwargs)
 
     def read_source(self) -> Source:
@@ -94,8 +95,16 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
             files=FileReferences(tuple(found), found.__getitem__),
         )
 
+    def template_parts(self) -> list[Any]:
+        """Give what shapes the files."""
+        return [self.fields, self.line, self.file_per, self.filename, self.missing]
+
     def _found(self) -> dict[str, Any]:
+        """Find the files, once a try."""
         from airflow_provider_openai_dest.operators.object_storage import find_files
 
-        patterns = [self.files] if isinstance(self.files, str) else self.files or []
-        return {str(file): file for pattern in patterns for file in find_files(pattern, self.storage_conn_id)}
+        if self._files_found is None:
+            patterns = [self.files] if isinstance(self.files, str) else self.files or []
+            found = (file for pattern in patterns for file in find_files(pattern, self.storage_conn_id))
+            self._files_found = {str(file): file for file in found}
+        return self._files_found

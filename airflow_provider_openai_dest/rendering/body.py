@@ -57,7 +57,8 @@ class BodyTemplate:
         if isinstance(node, str):
             return self._compile_text(node, place)
         if isinstance(node, Mapping):
-            _refuse_names(node, place)
+            names_alone = dict.fromkeys(node)
+            _refuse_unwritable(names_alone, place)
             return _object({name: self._compile(value, f"{place}.{name}", depth + 1) for name, value in node.items()})
         if isinstance(node, (list, tuple)):
             return _list([self._compile(value, f"{place}[{index}]", depth + 1) for index, value in enumerate(node)])
@@ -96,17 +97,15 @@ class _Constant:
 
 
 def _constant(value: Any, place: str) -> Render:
+    _refuse_unwritable(value, place)
+    return _Constant(value)
+
+
+def _refuse_unwritable(value: Any, place: str) -> None:
     try:
         encode_json(value)
     except RecordError as error:
         raise InvalidTemplateError(f"{place}: {error.message}") from None
-    return _Constant(value)
-
-
-def _refuse_names(node: Mapping[Any, Any], place: str) -> None:
-    for name in node:
-        if not isinstance(name, str):
-            raise InvalidTemplateError(f"{place}: the name {name!r} must be text")
 
 
 def _object(fields: dict[str, Render]) -> Render:

@@ -72,31 +72,35 @@ class LinesRenderer:
         """Spool the records; a file is given when it is full, its group is closed, or the source has ended."""
         spools: dict[str, _Spool] = {}
         for record in records:
-            full = None
             try:
-                if record.fault:
-                    raise record.fault
-                group = self._group(record)
-                line = encode_json(self._line.render(record.data)) + b"\n"
-                spool = spools.get(group)
-                if spool is None or not spool.has_room(line):
-                    spool = self._new_spool(record, group, line)
-                    full = spools.pop(group, None)
-                    spools[group] = spool
+                full = self._add(record, spools)
             except RecordError as error:
                 yield RefusedRecord(record=record, error=error)
                 continue
-            spool.add(record, line)
             if full is not None:
-                yield from self._sent(full)
+                yield self._request(full, *full.records)
             if self._file_per.plain == "record" or len(spools) > OPEN_FILES:
-                yield from self._sent(spools.pop(next(iter(spools))))
+                oldest = spools.pop(next(iter(spools)))
+                yield self._request(oldest, *oldest.records)
         for spool in spools.values():
-            yield from self._sent(spool)
+            yield self._request(spool, *spool.records)
 
     def split(self, request: RenderedRequest) -> Sequence[RenderedRequest]:  # noqa: ARG002 - part of the protocol
         """Never: half a file is another file."""
         return ()
+
+    def _add(self, record: Record, spools: dict[str, _Spool]) -> _Spool | None:
+        """Write a record into the file of its group; gives the file that had no room for it, if there was one."""
+        if record.fault:
+            raise record.fault
+        group = self._group(record)
+        line = encode_json(self._line.render(record.data)) + b"\n"
+        spool, full = spools.get(group), None
+        if spool is None or not spool.has_room(line):
+            spool, full = self._new_spool(record, group, line), spools.pop(group, None)
+            spools[group] = spool
+        spool.add(record, line)
+        return full
 
     def _group(self, record: Record) -> str:
         match self._file_per.plain:
@@ -113,11 +117,13 @@ class LinesRenderer:
         if len(line) > limit.max_bytes:
             raise RecordError("line_too_long", f"a line of {len(line)} bytes is more than a file may hold")
         named = _filled(self._filename, record, "filename") if self._filename else f"{group or 'records'}.jsonl"
-        return _Spool(named, fields, limit)
+        spool = _Spool(named, fields, limit)
+        self._request(spool, record)  # so that a name which can't be sent is the fault of this record alone
+        return spool
 
-    def _sent(self, spool: _Spool) -> list[Rendered]:
+    def _request(self, spool: _Spool, *records: Record) -> RenderedRequest:
         part = spool.as_part(str(self._form.endpoint.lines_field))
-        return self._form.rendered(tuple(spool.records), spool.fields, files=[part])
+        return self._form.request(records, spool.fields, files=[part])
 
 
 class _Spool:

@@ -18,8 +18,9 @@ from airflow_provider_openai_dest.rendering.encoding import as_text, encode_json
 
 PIECE_BYTES = 1 << 20
 
-# What browsers and the official SDK write in place of characters that would end a name.
-_ESCAPES = {**{code: f"%{code:02X}" for code in range(0x20)}, ord('"'): "%22", ord("\\"): "\\\\"}
+# What would end a name is percent-encoded, as in browsers and the official SDK; the backslash too, since parsers differ
+# in what they take it for: python-multipart reads name="\\" as a name that goes on.
+_ESCAPES = {code: f"%{code:02X}" for code in (*range(0x20), ord('"'), ord("\\"))}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,6 +92,8 @@ def as_member(record: Record, value: Any, packing: Packing) -> Member:
             raise RecordError("invalid_input", f"{name} must be valid text or a list of tokens", param=name)
         if not item:
             raise RecordError("empty_input", f"{name} is empty", param=name)
+    if len({isinstance(item, str) for item in values}) > 1:
+        raise RecordError("invalid_input", f"{name} mixes texts and lists of tokens", param=name)
     return Member(record=record, values=values, tokens=sum(map(estimate_tokens, values)), is_list=is_list)
 
 

@@ -88,8 +88,8 @@ async def _read_form(request: Request) -> tuple[dict[str, Any], dict[str, list[U
     try:
         parser = MultiPartParser(Headers(request.headers), stream(), max_part_size=len(request.body) + 1)
         form = await parser.parse()
-    except MultiPartException as error:
-        refuse(f"Could not parse multipart form: {error.message}", None)
+    except (MultiPartException, ValueError) as error:  # ValueError: the parser's own, which older Starlettes let out
+        refuse(f"Could not parse multipart form: {error}", None)
     fields: dict[str, Any] = {}
     uploads: dict[str, list[Upload]] = {}
     for name, value in form.multi_items():

@@ -92,6 +92,9 @@ def running_sandbox(  # noqa: PLR0913 - all of them by keyword, most of them lef
     )
     server = _Server(SandboxState(settings))
     with socket.create_server((HOST, port)) as listener:
+        # Inherited by each connection. Python's own loop sets it only on sockets made with an explicit protocol
+        # number, and without it each answer on a kept-alive connection waits 40 ms for the client's delayed ACK.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         thread = threading.Thread(target=server.run, args=([listener],), name="openai-sandbox", daemon=True)
         thread.start()
         try:

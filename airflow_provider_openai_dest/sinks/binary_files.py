@@ -14,7 +14,7 @@ from airflow_provider_openai_dest.delivery.answer import FileAnswer
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.endpoints.template import AnswerFiles, EndpointTemplate
 from airflow_provider_openai_dest.exceptions import RecordError
-from airflow_provider_openai_dest.sinks.folder import Folder, put_file
+from airflow_provider_openai_dest.sinks.folder import Folder, put_new_file
 
 # First bytes of what the API gives, so that the name's extension is that of the content.
 _SIGNATURES: tuple[tuple[bytes, int, str], ...] = (
@@ -70,16 +70,19 @@ class BinaryFiles:
         items = answer.get(files.items) if isinstance(answer, Mapping) else None
         if not isinstance(items, list) or not items or not all(isinstance(item, Mapping) for item in items):
             raise RecordError("bad_answer", f"the answer has no list {files.items!r} of files")
-        kept = []
-        for number, item in enumerate(items):
-            content = _bytes(item.get(files.field)) if item.get(files.field) else None
-            others = {name: value for name, value in item.items() if name != files.field}
-            name = f"{outcome.record.key}-{number}"
-            kept.append(others | self._put(name, files.folder, content) if content is not None else others)
+        kept = [self._kept(f"{outcome.record.key}-{number}", item, files) for number, item in enumerate(items)]
         return {**answer, files.items: kept}
 
+    def _kept(self, name: str, item: Mapping[str, Any], files: AnswerFiles) -> dict[str, Any]:
+        others = {field: value for field, value in item.items() if field != files.field}
+        if item.get(files.field):
+            return others | self._put(name, files.folder, _bytes(item[files.field]))
+        if not others.get("url"):  # some servers give the file's address in place of the file
+            raise RecordError("bad_answer", f"an item of the answer has no {files.field!r}")
+        return others
+
     def _put(self, name: str, folder: str, content: bytes) -> dict[str, Any]:
-        path = put_file(self._folder / folder, f"{safe_name(name)}.{extension(content)}", content)
+        path = put_new_file(self._folder / folder, safe_name(name), extension(content), content)
         return {"path": str(path), "bytes": len(content)}
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 import msgspec
 
 from airflow_provider_openai_dest.exceptions import SinkError, TransientError
+
+log = logging.getLogger(__name__)
 
 PRIVATE = 0o600
 
@@ -19,10 +24,10 @@ class Folder(Protocol):
 
     @property
     def name(self) -> str:
-        """The last part."""
+        """Give the last part."""
 
     def __truediv__(self, name: str) -> Folder:
-        """A file or folder below."""
+        """Give a file or folder below."""
 
     def open(self, mode: str) -> IO[Any]:
         """Open the file."""
@@ -34,24 +39,48 @@ class Folder(Protocol):
         """Give what is in the folder."""
 
     def exists(self) -> bool:
-        """Whether it is there."""
+        """Tell whether it is there."""
 
 
 def put_file(folder: Folder, name: str, content: bytes) -> Folder:
-    """Write a whole file, or none of it: on disk by a rename, in object storage by one put."""
+    """Write a whole file, or none of it: on disk by a rename, in object storage by one put. Raises SinkError."""
     target = folder / name
-    try:
+    with _told_as_sink_error(target):
         folder.mkdir(parents=True, exist_ok=True)
         if isinstance(target, Path):
-            part = target.with_name(f".{name}.{os.getpid()}.part")
-            part.write_bytes(content)
-            part.replace(target)
+            _replace(target, content)
         else:
             with target.open("wb") as stream:
                 stream.write(content)
-    except OSError as error:
-        raise SinkError(f"can't write {target}: {type(error).__name__}: {error}") from error
     return target
+
+
+def put_new_file(folder: Folder, stem: str, extension: str, content: bytes) -> Folder:
+    """Write a file as :func:`put_file` does, but leave one of that name as it is: the new one has a digest then."""
+    target = folder / f"{stem}.{extension}"
+    with _told_as_sink_error(target):
+        if target.exists():
+            stem = f"{stem}-{hashlib.sha256(content).hexdigest()[:10]}"
+    return put_file(folder, f"{stem}.{extension}", content)
+
+
+@contextmanager
+def _told_as_sink_error(target: Folder) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # clients of object storage raise what they like
+        raise SinkError(f"can't write {target}: {type(error).__name__}: {error}") from error
+
+
+def _replace(target: Path, content: bytes) -> None:
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(target)
+    except OSError:
+        with suppress(OSError):
+            part.unlink()
+        raise
 
 
 class RowLog:
@@ -68,66 +97,80 @@ class RowLog:
         self._name = name
         self._rows: list[bytes] = []
         self._segments = 0
-        self._stream: IO[bytes] | None = None
+        self._file: int | None = None
         self.count = 0
 
     def append(self, rows: Iterable[dict[str, Any]]) -> None:
         """Take rows; they are durable after the next flush."""
-        self._rows += [_encoder.encode(row) for row in rows]
+        self._rows += [_encoder.encode(row) + b"\n" for row in rows]
 
     def flush(self) -> None:
-        """Write what was taken; raises SinkError, and then nothing of it counts as written."""
-        if not self._rows:
+        """Write what was taken. Raises SinkError, and then nothing of it counts as written or is tried again."""
+        rows, self._rows = self._rows, []
+        if not rows:
             return
-        content = b"\n".join(self._rows) + b"\n"
+        content = b"".join(rows)
         if isinstance(self._folder, Path):
             self._append(self._folder, content)
         else:
             put_file(self._folder, f"{self._name}-{self._segments:06d}.jsonl", content)
             self._segments += 1
-        self.count += len(self._rows)
-        self._rows.clear()
+        self.count += len(rows)
 
     def close(self) -> None:
-        """Flush and close the file."""
-        self.flush()
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None
+        """Flush and close the file; a second time does nothing."""
+        try:
+            self.flush()
+        finally:
+            self._close_file()
 
     def _append(self, folder: Path, content: bytes) -> None:
+        path = folder / f"{self._name}.jsonl"
         try:
-            if self._stream is None:
+            if self._file is None:
                 folder.mkdir(parents=True, exist_ok=True)
-                path = folder / f"{self._name}.jsonl"
-                self._stream = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE), "wb")
-            self._stream.write(content)
-            self._stream.flush()
+                self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE)
+            left = memoryview(content)
+            while left:
+                left = left[os.write(self._file, left) :]
         except OSError as error:
-            raise SinkError(f"can't write to {folder / self._name}.jsonl: {error}") from error
+            raise SinkError(f"can't write to {path}: {error}") from error
+
+    def _close_file(self) -> None:
+        file, self._file = self._file, None
+        try:
+            if file is not None:
+                os.close(file)
+        except OSError as error:
+            raise SinkError(f"can't close {self._folder / self._name}.jsonl: {error}") from error
 
 
 def list_names(folder: Folder, prefix: str) -> list[str]:
-    """List the files whose names start so. A folder that can't be listed is an error, never an empty one."""
+    """List the files whose names start so. A folder that can't be listed is TransientError, never an empty one."""
     try:
         return sorted(path.name for path in folder.iterdir() if path.name.startswith(prefix))
     except (FileNotFoundError, NotADirectoryError):
         return []
-    except OSError as error:
-        raise TransientError(f"can't list {folder}: {error}") from error
+    except Exception as error:
+        raise TransientError(f"can't list {folder}: {type(error).__name__}: {error}") from error
 
 
 def read_rows(folder: Folder, names: Iterable[str]) -> Iterator[dict[str, Any]]:
     """Read the rows of these files. A row cut off by a crash is passed over: its record counts as not settled."""
     for name in names:
+        broken = 0
         try:
             with (folder / name).open("rb") as stream:
                 for line in stream:
                     row = _decoded(line)
                     if row is not None:
                         yield row
-        except OSError as error:
-            raise TransientError(f"can't read {folder / name}: {error}") from error
+                    else:
+                        broken += 1
+        except Exception as error:
+            raise TransientError(f"can't read {folder / name}: {type(error).__name__}: {error}") from error
+        if broken:
+            log.warning("%s has %d broken rows: their records count as not settled", folder / name, broken)
 
 
 def _decoded(line: bytes) -> dict[str, Any] | None:

@@ -7,7 +7,9 @@ from typing import Any
 
 import msgspec
 
+from airflow_provider_openai_dest.delivery.nesting import is_surely_flat, is_too_deep
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
+from airflow_provider_openai_dest.delivery.settled import digest
 from airflow_provider_openai_dest.exceptions import RecordError
 from airflow_provider_openai_dest.rendering.encoding import encode_json
 from airflow_provider_openai_dest.sinks.folder import RowLog
@@ -67,13 +69,26 @@ class QuarantineSink:
 
 
 def with_record(row: dict[str, Any], outcome: Outcome, *, keep: bool) -> dict[str, Any]:
-    """Add the record's data to a row; data that can't be written exactly stands as a text for people."""
-    if not keep:
-        return row
+    """Add the record's data to a row, and its digest, by which a later try sees whether it is still the same.
+
+    Data that can't be written and read back exactly stands as a text for people.
+    """
     data = outcome.record.data
     try:
-        encode_json(data)
-        msgspec.json.encode(data)
-    except (RecordError, ValueError, TypeError, RecursionError):
-        return row | {"record": None, "record_repr": repr(data)[:MAX_REPR]}
-    return row | {"record": data}
+        encoded = encode_json(data)
+    except RecordError:
+        return row | {"record": None, "record_repr": described(data)} if keep else row
+    row |= {"record_digest": digest(encoded)}
+    if not keep:
+        return row
+    if not is_surely_flat(encoded) and is_too_deep(data):
+        return row | {"record": None, "record_repr": described(data)}
+    return row | {"record": msgspec.Raw(encoded)}
+
+
+def described(data: Any) -> str:
+    """Give a text for people of data that is no JSON, at most :data:`MAX_REPR` characters."""
+    try:
+        return repr(data)[:MAX_REPR]
+    except (ValueError, RecursionError):  # an integer of thousands of digits, lists a thousand deep
+        return f"a {type(data).__name__} that can't be shown"

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from airflow_provider_openai_dest.delivery.outcome import Outcome
 from airflow_provider_openai_dest.exceptions import SinkError
 from airflow_provider_openai_dest.manifest import Manifest
+from airflow_provider_openai_dest.sinks.webhook_items import WEBHOOK
 from airflow_provider_openai_dest.sources.record import Record, Source
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ class WebhookSink:
         self._as_record = as_record
         self._items = QueueSource()
         self._thread: threading.Thread | None = None
-        self._error: BaseException | None = None
+        self._error: Exception | None = None
         self.manifest: Manifest | None = None
 
     def write(self, outcomes: Sequence[Outcome]) -> None:
@@ -52,8 +53,9 @@ class WebhookSink:
         """Wait until everything was forwarded or given up; raises SinkError when the forwarding itself broke."""
         if self._thread is None:
             return
+        thread, self._thread = self._thread, None
         self._items.end()
-        self._thread.join()
+        thread.join()
         if self._error is not None:
             raise SinkError(f"forwarding to the webhook broke: {self._error}") from self._error
 
@@ -63,18 +65,22 @@ class WebhookSink:
         except Exception as error:
             log.exception("Forwarding to the webhook broke; the next try forwards what is left")
             self._error = error
-            self._items.discard()
+            self.manifest = Manifest(endpoint=WEBHOOK.name)
+        self._items.discard()
+        self.manifest.add_unread(self._items.count)
 
 
 class QueueSource:
-    """A source that is filled from another thread while it is read."""
+    """A source that is filled from another thread while it is read; ``count`` says how much was put in."""
 
     def __init__(self) -> None:
         self._queue: queue.Queue[Record | None] = queue.Queue(QUEUE_LIMIT)
+        self.count = 0
 
     def put(self, record: Record) -> None:
         """Add a record; waits while the queue is full."""
         self._queue.put(record)
+        self.count += 1
 
     def end(self) -> None:
         """Say that no more comes."""
@@ -88,7 +94,8 @@ class QueueSource:
     def __iter__(self) -> Iterator[Record]:
         while (record := self._queue.get()) is not None:
             yield record
+        self._queue.put(None)  # for whoever reads beside or after this one
 
     def fingerprint(self) -> str:
-        """It is what comes."""
+        """Say that it is what comes."""
         return "queue"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,12 +16,15 @@ from airflow_provider_openai_dest.exceptions import RecordError
 from airflow_provider_openai_dest.rendering.encoding import encode_json
 from airflow_provider_openai_dest.rendering.renderer import Rendered
 from airflow_provider_openai_dest.rendering.request import RefusedRecord, RenderedRequest
+from airflow_provider_openai_dest.sinks.results import described
 from airflow_provider_openai_dest.sources.record import Record, Source
 
 MAX_ITEM_BYTES = 256 * 1024
 """A larger item goes without record and answer, and names the results where they are."""
 
 WEBHOOK = EndpointTemplate(name="webhook", path="", answer="ignored")
+
+_ID = re.compile(r"msg_[0-9a-f]{32}")
 
 EVENT_TYPE = "openai_dest.record"
 BATCH_TYPE = "openai_dest.records"
@@ -47,7 +52,7 @@ def as_item(outcome: Outcome, *, endpoint: str, origin: Mapping[str, Any], resul
     try:
         size = len(encode_json(item))
     except RecordError:
-        return item | {"record": None, "record_repr": repr(outcome.record.data)[:2000]}
+        return item | {"record": None, "record_repr": described(outcome.record.data)}
     return item if size <= MAX_ITEM_BYTES else item | {"record": None, "answer": None, "results": results}
 
 
@@ -97,13 +102,13 @@ class WebhookRenderer:
 
     def _request(self, records: Sequence[Record]) -> RenderedRequest:
         single = self._batch_size == 1
-        items = [{"id": record.key, **_as_object(record.data)} for record in records]
+        items = [_with_id(record) for record in records]
         payload = {
             "type": EVENT_TYPE if single else BATCH_TYPE,
             "timestamp": self._now().isoformat(timespec="seconds"),
             "data": items[0] if single else items,
         }
-        message_id = records[0].key if single else webhook_id(*(record.key for record in records))
+        message_id = _message_id(records[0].key) if single else webhook_id(*(record.key for record in records))
         return RenderedRequest(
             records=tuple(records),
             method="POST",
@@ -114,14 +119,20 @@ class WebhookRenderer:
         )
 
 
-def _as_object(data: Any) -> dict[str, Any]:
-    return dict(data) if isinstance(data, Mapping) else {"record": data}
+def _with_id(record: Record) -> dict[str, Any]:
+    item = dict(record.data) if isinstance(record.data, Mapping) else {"record": record.data}
+    return {"id": None} | item | {"id": record.key}
+
+
+def _message_id(key: str) -> str:
+    """Give the key of an item, which is its message's id; a key of another kind might not be fit for a header."""
+    return key if _ID.fullmatch(key) else webhook_id(key)
 
 
 class ItemsSource:
     """The records of another source, each made an item.
 
-    :param make: makes the item's record of a record; a faulted record stays as it is.
+    :param make: makes the item's record of a record; one that it refuses, or that is faulted, stays and is rejected.
     """
 
     def __init__(self, source: Source, make: Callable[[Record], Record]) -> None:
@@ -130,15 +141,18 @@ class ItemsSource:
 
     def __iter__(self) -> Iterator[Record]:
         for record in self._source:
-            yield record if record.fault else self._make(record)
+            try:
+                yield record if record.fault else self._make(record)
+            except RecordError as fault:
+                yield replace(record, fault=fault)
 
     def fingerprint(self) -> str:
-        """The source's own."""
+        """Give the source's own."""
         return self._source.fingerprint()
 
 
 def from_row(record: Record) -> Outcome:
-    """Read the outcome that a row of a result file is."""
+    """Read the outcome that a row of a result file is; raises RecordError when it is none."""
     return Outcome.from_row(record.data)
 
 

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from glob import glob
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -59,8 +60,16 @@ class Attempt:
 
 
 def attempt(operator: Any, *, clear_number: int = 0, **who: Any) -> Attempt:
-    """Render and execute an operator once; ``who`` are fields of :class:`TaskInstance`."""
-    ti = TaskInstance(task_id=operator.task_id, **who)
+    """Render and execute a copy of an operator, as a worker does; ``who`` are fields of :class:`TaskInstance`."""
+    return _execute(copy(operator), clear_number, TaskInstance(task_id=operator.task_id, **who))
+
+
+def attempt_in_place(operator: Any) -> Attempt:
+    """Do the same with the operator itself, where the test wants to call its ``on_kill``."""
+    return _execute(operator, 0, TaskInstance(task_id=operator.task_id))
+
+
+def _execute(operator: Any, clear_number: int, ti: TaskInstance) -> Attempt:
     dag_run = SimpleNamespace(dag_id=ti.dag_id, run_id=ti.run_id, clear_number=clear_number, conf={})
     context = {"ti": ti, "task_instance": ti, "task": operator, "dag_run": dag_run, "run_id": ti.run_id}
     operator.render_template_fields(context)
@@ -73,6 +82,29 @@ def attempt(operator: Any, *, clear_number: int = 0, **who: Any) -> Attempt:
     if xcom:
         assert xcom["delivered"] + xcom["rejected"] + xcom["pending"] == xcom["input"]
     return Attempt(xcom=xcom, error=error)
+
+
+class RunningTask:
+    """An operator that is executed in a thread of its own, and can be killed from this one."""
+
+    def __init__(self, operator: Any) -> None:
+        self._operator = copy(operator)
+        self._ended: Attempt | None = None
+        self._thread = threading.Thread(target=self._run, name="task")
+        self._thread.start()
+
+    def kill(self) -> None:
+        """Do what Airflow does when the task is to end."""
+        self._operator.on_kill()
+
+    def result(self, timeout: float) -> Attempt:
+        """Wait until the task has ended, so many seconds at most."""
+        self._thread.join(timeout)
+        assert self._ended is not None, f"the task had not ended after {timeout} s"
+        return self._ended
+
+    def _run(self) -> None:
+        self._ended = _execute(self._operator, 0, TaskInstance(task_id=self._operator.task_id))
 
 
 def run(operator: Any, **who: Any) -> Row:
@@ -93,7 +125,7 @@ def fail(operator: Any, kind: type[BaseException], words: str = "", **who: Any) 
 
 def rows_of(pattern: str | None) -> list[Row]:
     """Read the rows that a manifest's ``results`` or ``quarantine`` names, by position."""
-    lines = [line for path in sorted(glob(pattern or "")) for line in Path(path).read_text().splitlines()]  # noqa: PTH207
+    lines = [line for path in sorted(glob(pattern or "")) for line in Path(path).read_bytes().splitlines()]  # noqa: PTH207
     return sorted(map(json.loads, lines), key=lambda row: row["position"])
 
 

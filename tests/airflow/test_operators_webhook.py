@@ -112,6 +112,12 @@ def test_what_is_no_manifest_fails_the_task(sandbox: Sandbox, tmp_path: Path, ma
     fail(forward(tmp_path, manifest=manifest), AirflowFailException, "manifest=")
 
 
+def test_the_output_of_a_mapped_task_is_told_to_be_expanded(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The output of a mapped task is a list of manifests: the error says how to forward each."""
+    manifest = embedded(tmp_path)
+    fail(forward(tmp_path, manifest=[manifest, manifest]), AirflowFailException, "expand(manifest=")
+
+
 # -- from records and files --------------------------------------------------------------------------
 
 # what may be given as records, and the records that arrive

@@ -7,7 +7,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from hypothesis import settings
 from hypothesis import strategies as st
+
+# The properties of rendering are many and their inputs small; with fewer examples each the core's tests stay quick.
+few_examples = settings(max_examples=40)
 
 # Texts that some template engine, parser or terminal would take for its own.
 STRANGE_TEXTS = (
@@ -30,20 +34,20 @@ STRANGE_TEXTS = (
     *("", " ", "null", "NaN", "1e999", "[", "]}", "../..", "\x1b[31m"),
 )
 
-texts = st.text(max_size=12) | st.sampled_from(STRANGE_TEXTS)
+texts = st.text(max_size=8) | st.sampled_from(STRANGE_TEXTS)
 
 
 def _nested(leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.recursive(
         leaves,
-        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
-        max_leaves=6,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+        max_leaves=4,
     )
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts
 json_values = _nested(scalars)
-json_objects = st.dictionaries(texts, json_values, max_size=4)
+json_objects = st.dictionaries(texts, json_values, max_size=3)
 
 # As Python has them: among them are some that JSON has not.
 python_values = _nested(scalars | st.floats() | st.text(st.characters(), max_size=4) | st.dates() | st.decimals())

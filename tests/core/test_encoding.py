@@ -10,7 +10,7 @@ from hypothesis import given
 
 from airflow_provider_openai_dest.exceptions import RecordError
 from airflow_provider_openai_dest.rendering.encoding import as_text, encode_json, encode_text
-from tests.core.json_values import CARRIED, REFUSED, json_values, nested, python_values
+from tests.core.json_values import CARRIED, REFUSED, few_examples, json_values, nested, python_values
 
 
 @pytest.mark.parametrize(("value", "text"), CARRIED.values(), ids=list(CARRIED))
@@ -62,12 +62,14 @@ def test_ten_megabytes_are_carried() -> None:
     assert f'"{text}"'.encode() == encode_json(text)
 
 
+@few_examples
 @given(json_values)
 def test_json_is_read_back_as_it_was(value: Any) -> None:
     """Every JSON value is the same when it is read again: types, order and signs too."""
     assert repr(value) == repr(json.loads(encode_json(value)))
 
 
+@few_examples
 @given(python_values)
 def test_any_value_is_carried_or_refused(value: Any) -> None:
     """A Python value is UTF-8 JSON or a RecordError, never another error."""
@@ -93,6 +95,7 @@ def test_what_is_no_json_is_no_text_either(value: Any) -> None:
         encode_text(as_text([value]))
 
 
+@few_examples
 @given(json_values)
 def test_a_value_within_a_text_is_a_text_or_json(value: Any) -> None:
     """A text is given as the same object, everything else as encode_json writes it."""

@@ -72,8 +72,8 @@ def test_a_status_comes_with_the_error_that_openai_sends(sandbox, client, rule, 
 
 
 @pytest.mark.parametrize(("rule", "executions"), [("reset", 0), ("reset_after_work", 1)])
-def test_a_reset_loses_the_answer(sandbox, client, rule, executions):
-    """A reset breaks the connection off, before the work or after it."""
+def test_a_reset_loses_the_answer(sandbox, client, caplog, rule, executions):
+    """A reset breaks the connection off, before the work or after it, and the server finds nothing wrong with it."""
     sandbox.set_faults(rule)
     with pytest.raises(httpx.ReadError):
         embed(client)
@@ -81,6 +81,7 @@ def test_a_reset_loses_the_answer(sandbox, client, rule, executions):
     stats = sandbox.stats()
     assert stats["executions"] == executions
     assert stats["requests"] == {"POST /v1/embeddings": {"reset": 1}}
+    assert caplog.text == ""
 
 
 def test_repeated_work_is_counted(sandbox, client):
@@ -114,11 +115,14 @@ def test_half_json_ends_early(sandbox, client):
         response.json()
 
 
-def test_a_truncated_answer_is_shorter_than_announced(sandbox, client):
+def test_a_truncated_answer_is_shorter_than_announced(sandbox, client, caplog):
     """truncated: the connection ends before the announced length."""
     sandbox.set_faults("truncated")
     with pytest.raises(httpx.RemoteProtocolError, match="without sending complete message body"):
         embed(client)
+    sandbox.stats()
+
+    assert caplog.text == ""
 
 
 def test_an_html_page_comes_with_200(sandbox, client):

@@ -91,7 +91,7 @@ def test_a_sandbox_ends_with_its_block(caplog):
         with pytest.raises(httpx.TransportError):
             waiting.result(timeout=5)
 
-    assert "" == caplog.text
+    assert caplog.text == ""
     assert len(threads) == 1
     assert not threads[0].is_alive()
     with pytest.raises(OSError, match="refused"), socket.create_connection(("127.0.0.1", sandbox.port), timeout=1):

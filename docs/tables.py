@@ -1,0 +1,332 @@
+# ruff: noqa: INP001 - no package: a script's module beside the pages that it prints into
+"""The reference tables of the pages, printed from the code (`make docs`); none of them needs Airflow.
+
+Those of the operators, which need it, are in ``operator_tables``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from importlib import import_module
+from typing import Any
+
+from pydantic import BaseModel
+
+from airflow_provider_openai_dest import exceptions
+from airflow_provider_openai_dest.connection import settings, webhook_settings
+from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
+from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
+from airflow_provider_openai_dest.delivery.verdict import OPENAI, WEBHOOK, Verdict, VerdictTable
+from airflow_provider_openai_dest.endpoints.catalogue import ENDPOINTS, RETIRED
+from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
+from airflow_provider_openai_dest.manifest import Manifest
+from airflow_provider_openai_dest.provider_info import get_provider_info
+from airflow_provider_openai_dest.sandbox.faults import MODES, FaultRule
+from airflow_provider_openai_dest.sandbox.operations import OPERATIONS
+from airflow_provider_openai_dest.sandbox.settings import SandboxSettings
+from airflow_provider_openai_dest.sources.record import Record
+
+_PARAM = re.compile(r"^:param (\w+):\s*(.*?)(?=^:\w|\n\s*\n|\Z)", re.MULTILINE | re.DOTALL)
+_ROLE = re.compile(r":\w+:`[~.]*([^`]+)`")
+_LITERAL = re.compile(r"``(.+?)``", re.DOTALL)
+
+
+# -- Markdown ----------------------------------------------------------------------------------------
+
+
+def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Give a Markdown table, with the empty lines around it that Markdown asks for."""
+    heads = list(heads)
+    lines = [heads, ["---"] * len(heads), *([cell(text) for text in row] for row in rows)]
+    return "\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n\n"
+
+
+def cell(text: str) -> str:
+    """Put a text in one line, with nothing in it that would end the cell."""
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def code(value: object) -> str:
+    """Give a text as code, nothing for an empty one."""
+    return f"`{value}`" if str(value) else ""
+
+
+def codes(values: Iterable[object]) -> str:
+    """Give texts as code, with commas between them."""
+    return ", ".join(map(code, values))
+
+
+def plain(text: str) -> str:
+    """Turn a docstring's markup into Markdown's."""
+    return _LITERAL.sub(r"`\1`", _ROLE.sub(r"``\1``", text))
+
+
+def first_sentence(thing: object) -> str:
+    """Give the first paragraph of a docstring."""
+    return plain(inspect.getdoc(thing) or "").partition("\n\n")[0]
+
+
+def params_of(thing: object) -> dict[str, str]:
+    """Give the ``:param name:`` texts of a docstring by name."""
+    return {name: plain(text) for name, text in _PARAM.findall(inspect.getdoc(thing) or "")}
+
+
+# -- the connection ----------------------------------------------------------------------------------
+
+_MODELS: Mapping[str, tuple[Any, type[BaseModel]]] = {
+    "openai_dest": (settings, settings.ConnectionSettings),
+    "openai_dest_webhook": (webhook_settings, webhook_settings.WebhookSettings),
+}
+
+
+def connection_fields(conn_type: str) -> str:
+    """Print the fields of a connection type: where, label, meaning, default."""
+    declared = next(declared for declared in _declared("connection-types") if declared["connection-type"] == conn_type)
+    module, model = _MODELS[conn_type]
+    labels = declared["ui-field-behaviour"]["relabeling"]
+    standard = {form.place: (name, form) for name, form in module.FIELDS.items() if form.place in labels}
+    rows = [
+        (code(place), labels[place], form.wanted.partition(", since")[0], _default(model, name))
+        for place, (name, form) in standard.items()
+    ]
+    rows += [
+        (f"extra `{name}`", field["label"], field["description"], _default(model, module.EXTRAS[name]))
+        for name, field in declared["conn-fields"].items()
+    ]
+    return table(("Field", "Label in the form", "Meaning", "Default"), rows)
+
+
+def _declared(name: str) -> Any:
+    return get_provider_info()[name]
+
+
+def _default(model: type[BaseModel], attribute: str) -> str:
+    field = model.model_fields[attribute]
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True)
+    return code(json.dumps(value).strip('"').removesuffix(".0")) if value or value is False else ""
+
+
+def airflow_options() -> str:
+    """Print the options of Airflow's configuration that are this package's."""
+    rows = [
+        (code(f"[{section}] {name}"), option["description"], code(option["default"]))
+        for section, said in _declared("config").items()
+        for name, option in said["options"].items()
+    ]
+    return table(("Option", "Meaning", "Default"), rows)
+
+
+# -- endpoints ---------------------------------------------------------------------------------------
+
+
+def endpoints() -> str:
+    """Print the catalogue."""
+    heads = ("Name", "Operation", "Required fields", "Body", "Records in a request", "Files", "Batch API")
+    return table(heads, map(_endpoint, ENDPOINTS.values()))
+
+
+def _endpoint(template: EndpointTemplate) -> tuple[str, ...]:
+    packing = template.packing
+    packed = f"up to {packing.max_records:,} and {packing.max_tokens:,} tokens" if packing else "1"
+    if template.lines_field:
+        packed = "1, or all as lines of a file"
+    return (
+        code(template.name),
+        code(f"{template.method} {template.path}"),
+        codes(template.required),
+        {"json": "JSON", "multipart": "multipart", "form": "form", "none": "none (query)"}[template.content],
+        packed,
+        _files(template),
+        "yes" if template.batchable else "no",
+    )
+
+
+def _files(template: EndpointTemplate) -> str:
+    sent = f"sends {codes(template.file_fields)}" if template.file_fields else ""
+    written = "writes the answer" if template.answer == "file" or template.answer_files else ""
+    return ", ".join(filter(None, (sent, written)))
+
+
+def retired_endpoints() -> str:
+    """Print the names that are refused, and what to use."""
+    return table(("Name", "What to use"), ((code(name), advice) for name, advice in RETIRED.items()))
+
+
+# -- exceptions and verdicts -------------------------------------------------------------------------
+
+
+def exception_classes() -> str:
+    """Print every exception class: what happens next, and which class it is a kind of."""
+    classes = [
+        thing
+        for thing in vars(exceptions).values()
+        if inspect.isclass(thing) and issubclass(thing, exceptions.OpenAIDestError)
+    ]
+    rows = [(code(thing.__name__), first_sentence(thing), code(thing.__mro__[1].__name__)) for thing in classes]
+    return table(("Class", "What happens next", "Is a"), rows)
+
+
+_VERDICTS = {
+    Verdict.REJECTED: "it is rejected, the others go on",
+    Verdict.RETRY: f"it is sent up to {RetryPolicy().max_attempts} times, with growing pauses, and then left pending",
+    Verdict.WAIT: "all requests wait as long as the answer asks; this is not counted as a try",
+    Verdict.ABORT: "nothing more is sent, what is left stays pending, the task fails without a retry",
+}
+
+
+def openai_verdicts() -> str:
+    """Print what an answer of the API means for its record."""
+    return _verdicts(OPENAI)
+
+
+def webhook_verdicts() -> str:
+    """Print what an answer of a webhook's receiver means for its item."""
+    return _verdicts(WEBHOOK)
+
+
+def _verdicts(known: VerdictTable) -> str:
+    said: dict[Verdict, list[str]] = {}
+    for status, verdict in known.by_status.items():
+        said.setdefault(verdict, []).append(str(status))
+    said.setdefault(known.server_error, []).append("any other from 500 on")
+    for word, verdict in known.by_code.items():
+        said.setdefault(verdict, []).append(code(word))
+    for message, verdict in known.by_message.items():
+        said.setdefault(verdict, []).append(f"a message that begins with {code(message)}")
+    said.setdefault(known.otherwise, []).append("any other status")
+    rows = [(", ".join(said[verdict]), meaning) for verdict, meaning in _VERDICTS.items() if verdict in said]
+    return table(("Status, code or message", "What happens"), rows)
+
+
+# -- results -----------------------------------------------------------------------------------------
+
+_MANIFEST = {
+    "endpoint": "name of the endpoint",
+    "input": "records of the data set",
+    "whole_input": "false when the data set could not be read to its end; `input` is what was read then",
+    "delivered": "records with an answer",
+    "rejected": "records that were refused; they are in the quarantine",
+    "pending": "records left for the next try",
+    "requests": "requests sent by this try, repeated ones included",
+    "waits": "times that the account's rate limit made everything wait",
+    "maybe_billed": "records of which an answer was lost after the request had left: OpenAI may have billed them twice",
+    "usage": "sum of the API's usage objects, over all tries",
+    "rejections": "the first ten kinds of rejection, each with its count and its first record",
+    "origin": "the task instance",
+    "delivery": "number of this delivery: a cleared task that sends anew begins the next one",
+    "results": "pattern of the files with the rows; `null` when there are none",
+    "quarantine": "pattern of the files with the rejected records; `null` when there are none",
+    "webhook": "counts of the forwarding, when there is one",
+    "seconds": "time of this try",
+    "outcomes": "the rows themselves in the order of the input, while they are small; else `null`: read `results`",
+}
+
+_ROW = {
+    "key": "the record's key",
+    "position": "its place in the data set, from 0 on",
+    "status": "`delivered` or `rejected`",
+    "answer": "the API's answer for this record alone; `null` when it was rejected",
+    "error": "`code`, `message`, `param` and `status` of the refusal",
+    "http_status": "status of the last answer",
+    "request_id": "OpenAI's `x-request-id`, for their support",
+    "attempts": "how often the record was sent by the try that settled it",
+    "usage": "the API's usage object; that of a packed request stands on its first record",
+    "maybe_billed": "an answer was lost after the request had left",
+    "record": "the record, unless `keep_records=False`",
+}
+
+
+def manifest_fields() -> str:
+    """Print the fields of a manifest."""
+    return _fields([field.name for field in fields(Manifest)], _MANIFEST)
+
+
+def row_fields() -> str:
+    """Print the fields of a row of the results."""
+    record = Record(key="", position=0, data=None)
+    return _fields([*Outcome(record=record, status=Status.DELIVERED).as_row(), "record"], _ROW)
+
+
+def _fields(names: Iterable[str], words: Mapping[str, str]) -> str:
+    names = list(names)
+    if gone := words.keys() - set(names):
+        raise LookupError(f"docs/tables.py describes fields that are gone: {sorted(gone)}")
+    return table(("Field", "Meaning"), ((code(name), words[name]) for name in names))
+
+
+# -- sandbox -----------------------------------------------------------------------------------------
+
+
+def sandbox_operations() -> str:
+    """Print the operations of the API that the sandbox has."""
+    heads = ("Operation", "Body", "Held to the rate limits")
+    rows = (
+        (
+            code(f"{operation.method} {operation.path}"),
+            " or ".join(filter(None, ("JSON" if operation.json else "", "multipart" if operation.form else ""))),
+            "yes" if operation.count_tokens else "no",
+        )
+        for operation in OPERATIONS
+    )
+    return table(heads, rows)
+
+
+def sandbox_faults() -> str:
+    """Print the faults."""
+    rows = ((code(name), "yes" if mode.works else "no", mode.summary) for name, mode in MODES.items())
+    return table(("Fault", "Is the work done", "What the client sees"), rows)
+
+
+def sandbox_fault_words() -> str:
+    """Print what a fault rule may say besides the fault."""
+    words = {name: text for name, text in params_of(FaultRule).items() if name != "mode"}
+    return table(("Word", "Meaning"), ((code(f"{name}="), text) for name, text in words.items()))
+
+
+def sandbox_settings() -> str:
+    """Print the settings of a sandbox."""
+    defaults = {field.name: field.default for field in fields(SandboxSettings)}
+    known = inspect.signature(import_module("airflow_provider_openai_dest.sandbox.server").running_sandbox).parameters
+    rows = (
+        (code(name), text, code(repr(defaults[name])))
+        for name, text in params_of(SandboxSettings).items()
+        if name in known
+    )
+    return table(("Keyword", "Meaning", "Default"), rows)
+
+
+# -- architecture ------------------------------------------------------------------------------------
+
+_ROOMS = {
+    "exceptions": "every exception, by what happens next",
+    "provider_info": "connection forms, modules and options, as data for Airflow; imports nothing",
+    "endpoints": "the operations of the API, as data: `template.py` is the type, `catalogue.py` the list",
+    "connection": "settings read from a connection, the HTTP clients made of them, the origin pin, redaction",
+    "sources": "records out of values and files: `record.py` is the type",
+    "rendering": "records into requests: placeholders, bodies, packs, forms, URLs",
+    "delivery": "requests into outcomes: verdicts, attempts, rate limit, dispatcher, answers",
+    "sinks": "where outcomes go: rows, quarantine, binary files, webhook",
+    "checkpoint": "which records are settled, read back from the rows",
+    "manifest": "what one run did",
+    "destination": "the whole flow on one page: start reading here",
+    "sandbox": "a local server that speaks the OpenAI API",
+    "hooks": "Airflow connections",
+    "operators": "Airflow tasks: arguments, assembly, failures",
+    "triggers": "Airflow triggers, which only poll",
+}
+
+
+def rooms() -> str:
+    """Print what each room is, and which it may import, by the table of the architecture test."""
+    architecture = import_module("tests.core.test_architecture")
+    places = {module.name: module.path.name.replace("__init__.py", "") for module in architecture.MODULES}
+    doors = {name: codes(sorted(doors)) or "nothing" for name, doors in architecture.DIRECTIONS.items()}
+    doors |= dict.fromkeys(sorted(architecture.RIM), "every room, and Airflow")
+    rows = [(code(places[name] or f"{name}/"), _ROOMS[name], may) for name, may in doors.items() if name in places]
+    return table(("Room", "What is in it", "May import"), rows)

@@ -1,0 +1,101 @@
+"""Tests of the catalogue of endpoints."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Any
+
+import pytest
+
+from airflow_provider_openai_dest.endpoints.catalogue import ENDPOINTS, RETIRED, find_endpoint
+from airflow_provider_openai_dest.endpoints.template import EndpointTemplate, Packing
+from airflow_provider_openai_dest.exceptions import ConfigurationError
+from tests.core.rendering_parts import form
+
+PACKING = Packing(request_field="input", response_items="data", max_records=1, max_tokens=1)
+
+each_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=list(ENDPOINTS))
+
+
+@each_endpoint
+def test_an_endpoint_is_found_by_its_name(endpoint: EndpointTemplate) -> None:
+    """Each endpoint is in the catalogue under its own name, a verb and a noun."""
+    assert find_endpoint(endpoint.name) is endpoint
+    assert re.fullmatch(r"[a-z]+(_[a-z]+)+", endpoint.name)
+
+
+@each_endpoint
+def test_an_endpoint_has_a_url(endpoint: EndpointTemplate) -> None:
+    """Each path can be sent, and what it takes from the body is required there."""
+    body = dict.fromkeys(endpoint.required, "x")
+
+    assert form(endpoint).target.fill(None, body, body_is_query=False).startswith("https://api.openai.com/v1/")
+    assert set(re.findall(r"{(\w+)}", endpoint.path)) <= set(endpoint.required)
+
+
+@each_endpoint
+def test_an_endpoint_names_no_field_twice(endpoint: EndpointTemplate) -> None:
+    """A field is required or optional, once; what has a default or holds a file is one of them."""
+    names = [*endpoint.required, *endpoint.optional]
+
+    assert sorted(set(names)) == sorted(names)
+    assert {*endpoint.defaults, *endpoint.file_fields} <= {*names}
+
+
+def test_an_author_s_own_endpoint_is_taken() -> None:
+    """A template stands for itself where a name is expected."""
+    own = EndpointTemplate(name="own", path="/own")
+
+    assert find_endpoint(own) is own
+
+
+def test_a_misspelled_endpoint_is_told_the_nearest() -> None:
+    """An unknown name is a ConfigurationError with the nearest ones."""
+    with pytest.raises(ConfigurationError, match="unknown endpoint 'create_embeding': did you mean 'create_embedding'"):
+        find_endpoint("create_embeding")
+
+
+@pytest.mark.parametrize("name", RETIRED)
+def test_a_retired_endpoint_is_told_what_became_of_it(name: str) -> None:
+    """An endpoint that OpenAI took away is refused with what to use instead, and is not in the catalogue."""
+    with pytest.raises(ConfigurationError, match=re.escape(RETIRED[name])):
+        find_endpoint(name)
+    assert name not in ENDPOINTS
+
+
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        ({"content": "xml"}, "content='xml' must be one of json, multipart, form, none"),
+        ({"answer": "text"}, "answer='text' must be one of json, file, any, ignored"),
+        ({"method": "post"}, "method='post' must be in capitals, such as POST"),
+        ({"method": "POST /x HTTP/1.1\r\n"}, "must be in capitals"),
+        ({"method": ""}, "must be in capitals"),
+        ({"file_fields": ("file",)}, "file_fields need content='multipart'"),
+        ({"content": "multipart", "lines_field": "file"}, "lines_field='file' must be one of the file_fields"),
+        ({"packing": PACKING}, "packing needs content='json', and 'input' among the required fields"),
+        ({"packing": PACKING, "required": ("input",), "content": "form"}, "packing needs content='json'"),
+    ],
+)
+def test_a_template_that_can_not_work_is_refused(fields: dict[str, Any], fault: str) -> None:
+    """A fault in an author's own template is told when it is made, with the endpoint's name."""
+    with pytest.raises(ConfigurationError) as caught:
+        EndpointTemplate(name="own", path="/own", **fields)
+
+    assert str(caught.value).startswith("endpoint 'own': ")
+    assert fault in str(caught.value)
+
+
+def test_all_faults_of_a_template_are_told_at_once() -> None:
+    """A template with several faults names them all."""
+    with pytest.raises(ConfigurationError) as caught:
+        EndpointTemplate(name="own", path="/own", content="xml", method="get", answer="x")  # type: ignore[arg-type]
+
+    assert len(caught.value.faults) == 3
+
+
+def test_a_template_does_not_change() -> None:
+    """A template is frozen, so that one task can't change another's."""
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        ENDPOINTS["create_embedding"].path = "/x"  # type: ignore[misc]
