@@ -38,9 +38,7 @@ class RecordError(OpenAIDestError):
     :param status: the HTTP status of the refusal.
     """
 
-    def __init__(
-        self, code: str, message: str, *, param: str | None = None, status: int | None = None
-    ) -> None:
+    def __init__(self, code: str, message: str, *, param: str | None = None, status: int | None = None) -> None:
         super().__init__(code, message)
         self.code = _writable(code)
         self.message = _writable(message)

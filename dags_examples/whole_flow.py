@@ -1,14 +1,13 @@
-"""The whole flow on real texts: which of the installed operators does what I mean?
+"""The whole flow on real texts: it finds the installed operators that do what somebody means.
 
-Collects the docstrings of every operator, sensor and hook of the Airflow that is installed, uploads them as a file,
-embeds them, forwards every answer to a webhook, draws one image, asks one question by hand, and then finds the operators
-that are nearest to what somebody wants to do.
+Collects the docstrings of every operator, sensor and hook of the installed Airflow, uploads them as a file,
+embeds them, forwards every answer to a webhook, draws one image, asks one question by hand, and then finds the
+operators that are nearest to what somebody wants to do.
 """
 
 from __future__ import annotations
 
 import ast
-import glob
 import json
 import operator
 import os
@@ -35,6 +34,7 @@ NOT_FOR_USERS = ("Abstract", "Base", "Decorated", "Mapped", "Serialized")
 MODEL = "text-embedding-3-small"
 
 
+# [START whole_flow]
 @dag(schedule=None, tags=["openai_dest"])
 def whole_flow():
     @task
@@ -100,6 +100,7 @@ def whole_flow():
         }
 
     nearest(embedded.output, wishes.output)
+    # [END whole_flow]
 
 
 def docstrings():
@@ -132,8 +133,9 @@ def documented(module):
 
 def rows(pattern):
     """Read the rows of the result files."""
-    for path in sorted(glob.glob(pattern)):
-        with open(path) as lines:
+    folder, _, name = pattern.rpartition("/")
+    for path in sorted(Path(folder).glob(name)):
+        with path.open() as lines:
             yield from map(json.loads, lines)
 
 

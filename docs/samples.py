@@ -32,8 +32,9 @@ _STEADY: Mapping[str, Any] = {
     "timestamp": "2026-11-22T08:00:01+00:00",
     "request_id": "req_6f1c0a5be2d94c3f",
 }
-_ID = re.compile(r"^(file|resp)[-_]\w+$")
+_ID = re.compile(r"^([a-z]+[-_])[0-9a-f]{16,}$")
 _LONGEST = 60
+_FILE_BYTES = 48_211  # what a picture compresses to differs from one zlib to the next
 
 Take = Callable[[Sandbox, dict[str, Any]], Any]
 
@@ -43,28 +44,36 @@ def manifest(page: str, task_id: str) -> str:
     return _sample(page, task_id, lambda _, manifest: manifest)
 
 
+def part(page: str, task_id: str, name: str) -> str:
+    """Print one field of that manifest; of ``outcomes``, the first."""
+    return _sample(page, task_id, lambda _, manifest: manifest["outcomes"][0] if name == "outcomes" else manifest[name])
+
+
 def answer(page: str, task_id: str) -> str:
     """Print the answer that the first record of a task gets."""
     return _sample(page, task_id, lambda _, manifest: manifest["outcomes"][0]["answer"])
 
 
-def row(page: str, task_id: str, kind: str = "results") -> str:
-    """Print the first row of the files that a manifest names as its ``kind``."""
-    return _sample(page, task_id, lambda _, manifest: _rows(manifest[kind])[0])
+def row(page: str, task_id: str, kind: str = "results", status: str = "rejected") -> str:
+    """Print the first row with a status, of the files that a manifest names as its ``kind``."""
+    return _sample(
+        page, task_id, lambda _, manifest: next(row for row in _rows(manifest[kind]) if row["status"] == status)
+    )
 
 
 def webhook(page: str, task_id: str) -> str:
-    """Print the first webhook that comes in when a task runs."""
-    return _sample(page, task_id, lambda sandbox, _: sandbox.inbox()["items"][0]["body"])
+    """Print the webhook of the first record of a task."""
+    return _sample(page, task_id, lambda sandbox, _: min(_webhooks(sandbox), key=lambda body: body["data"]["position"]))
 
 
 def _sample(page: str, task_id: str, take: Take) -> str:
     with TemporaryDirectory() as folder, _sandbox() as sandbox:
         lake = make_lake(Path(folder) / "lake")
-        with patch.dict(os.environ, as_environment(sandbox.root_url)):
+        results = {"AIRFLOW__OPENAI_DEST__RESULTS_PATH": str(lake / "openai_dest")}
+        with patch.dict(os.environ, as_environment(sandbox.root_url) | results):
             taken = take(sandbox, _execute(_task(page, task_id, lake)))
         steady = json.dumps(_steadied(taken), indent=2).replace(str(lake), LAKE)
-    return f"\n\n```json\n{steady}\n```\n\n"
+    return f"\n```json\n{steady}\n```\n\n"
 
 
 @contextmanager
@@ -103,6 +112,10 @@ def _execute(operator: Any) -> dict[str, Any]:
     return done
 
 
+def _webhooks(sandbox: Sandbox) -> list[dict[str, Any]]:
+    return [item["body"] for item in sandbox.inbox()["items"]]
+
+
 def _rows(pattern: str) -> list[dict[str, Any]]:
     folder, _, name = pattern.rpartition("/")
     return [json.loads(line) for path in sorted(Path(folder).glob(name)) for line in path.read_text().splitlines()]
@@ -112,11 +125,12 @@ def _steadied(value: Any, name: str = "") -> Any:
     if name in _STEADY and value is not None:
         return _STEADY[name]
     if isinstance(value, Mapping):
-        return {inner: _steadied(item, inner) for inner, item in value.items()}
+        size = {"bytes": _FILE_BYTES} if "path" in value else {}
+        return {inner: _steadied(item, inner) for inner, item in value.items()} | size
     if isinstance(value, list):
         return [_steadied(item) for item in value]
     if name == "id" and isinstance(value, str) and (found := _ID.match(value)):
-        return f"{found[1]}{value[len(found[1])]}8c1e0f7a2b"
+        return f"{found[1]}8c1e0f7a2b"
     if isinstance(value, str) and len(value) > _LONGEST and " " not in value and "/" not in value[:1]:
         return f"{value[:12]}..."
     return value

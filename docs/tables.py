@@ -10,8 +10,10 @@ import inspect
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import MISSING, Field, fields
 from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from pydantic import BaseModel
@@ -25,9 +27,12 @@ from airflow_provider_openai_dest.endpoints.catalogue import ENDPOINTS, RETIRED
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.manifest import Manifest
 from airflow_provider_openai_dest.provider_info import get_provider_info
+from airflow_provider_openai_dest.rendering.body import BodyTemplate
 from airflow_provider_openai_dest.sandbox.faults import MODES, FaultRule
 from airflow_provider_openai_dest.sandbox.operations import OPERATIONS
 from airflow_provider_openai_dest.sandbox.settings import SandboxSettings
+from airflow_provider_openai_dest.sinks.folder import RowLog
+from airflow_provider_openai_dest.sinks.results import ResultsSink
 from airflow_provider_openai_dest.sources.record import Record
 
 _PARAM = re.compile(r"^:param (\w+):\s*(.*?)(?=^:\w|\n\s*\n|\Z)", re.MULTILINE | re.DOTALL)
@@ -42,7 +47,7 @@ def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """Give a Markdown table, with the empty lines around it that Markdown asks for."""
     heads = list(heads)
     lines = [heads, ["---"] * len(heads), *([cell(text) for text in row] for row in rows)]
-    return "\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n\n"
+    return "\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n\n"
 
 
 def cell(text: str) -> str:
@@ -153,9 +158,53 @@ def _files(template: EndpointTemplate) -> str:
     return ", ".join(filter(None, (sent, written)))
 
 
+def endpoint_parameters() -> str:
+    """Print what an endpoint template says."""
+    defaults = {field.name: field for field in fields(EndpointTemplate)}
+    rows = (
+        (code(name), text, "required" if _is_required(defaults[name]) else _shown(defaults[name]))
+        for name, text in params_of(EndpointTemplate).items()
+    )
+    return table(("Parameter", "Meaning", "Default"), rows)
+
+
+def _is_required(field: Field[Any]) -> bool:
+    return field.default is MISSING and field.default_factory is MISSING
+
+
+def _shown(field: Field[Any]) -> str:
+    return code(repr(field.default if field.default_factory is MISSING else field.default_factory()))
+
+
 def retired_endpoints() -> str:
     """Print the names that are refused, and what to use."""
     return table(("Name", "What to use"), ((code(name), advice) for name, advice in RETIRED.items()))
+
+
+# -- templates ---------------------------------------------------------------------------------------
+
+_RECORD = {"id": 7, "tags": ["a", "b"], "size": {"w": 1.5}, "full name": "Kettle"}
+_TEMPLATES = (
+    "{message.id}",
+    "No. {message.id}",
+    "{message.tags}",
+    "Tags: {message.tags}",
+    "{message.tags[-1]}",
+    "{message.size.w}",
+    '{message["full name"]}',
+    "{record.id}",
+    "{message.json}",
+    "{x} and {}",
+    "\\{message.id}",
+)
+
+
+def placeholders() -> str:
+    """Print what placeholders become for one record."""
+    rows = (
+        (code(text), code(json.dumps(BodyTemplate({"field": text}).render(_RECORD)["field"]))) for text in _TEMPLATES
+    )
+    return table(("A text of the template", "What is sent in its place"), rows)
 
 
 # -- exceptions and verdicts -------------------------------------------------------------------------
@@ -238,6 +287,7 @@ _ROW = {
     "attempts": "how often the record was sent by the try that settled it",
     "usage": "the API's usage object; that of a packed request stands on its first record",
     "maybe_billed": "an answer was lost after the request had left",
+    "record_digest": "a digest of the record, by which a retry sees whether it is still the same",
     "record": "the record, unless `keep_records=False`",
 }
 
@@ -248,15 +298,22 @@ def manifest_fields() -> str:
 
 
 def row_fields() -> str:
-    """Print the fields of a row of the results."""
-    record = Record(key="", position=0, data=None)
-    return _fields([*Outcome(record=record, status=Status.DELIVERED).as_row(), "record"], _ROW)
+    """Print the fields of a row of the results, read from a row that was written."""
+    outcome = Outcome(record=Record(key="A-1", position=0, data={}), status=Status.DELIVERED)
+    with TemporaryDirectory() as folder:
+        sink = ResultsSink(RowLog(Path(folder), "outcomes"))
+        sink.write([outcome])
+        sink.close()
+        row = json.loads((Path(folder) / "outcomes.jsonl").read_text())
+    return _fields(row, _ROW)
 
 
 def _fields(names: Iterable[str], words: Mapping[str, str]) -> str:
     names = list(names)
     if gone := words.keys() - set(names):
         raise LookupError(f"docs/tables.py describes fields that are gone: {sorted(gone)}")
+    if new := set(names) - words.keys():
+        raise LookupError(f"docs/tables.py lacks words for the fields {sorted(new)}")
     return table(("Field", "Meaning"), ((code(name), words[name]) for name in names))
 
 

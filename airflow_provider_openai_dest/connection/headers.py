@@ -26,6 +26,14 @@ RESERVED = {
     "upgrade": _OF_THE_TRANSPORT,
 }
 
+# What no request to the API may set either: the connection has a field for it.
+RESERVED_OF_REQUESTS = {
+    **RESERVED,
+    "authorization": "is made of the API key",
+    "openai-organization": "has its own field in the connection, Organization",
+    "openai-project": "has its own field in the connection, Project",
+}
+
 _SENSITIVE = re.compile(r"auth|cookie|credential|key|password|secret|session|signature|token", re.IGNORECASE)
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, fi
 from airflow_provider_openai_dest.connection.base_url import DEFAULT_BASE_URL, join_address, read_base_url
 from airflow_provider_openai_dest.connection.field_types import Count, HeaderMap, HeaderText, Key, PathText, Seconds
 from airflow_provider_openai_dest.connection.form import Fault, FormField, fill, is_unset, read_extra, warn_of_unknown
-from airflow_provider_openai_dest.connection.headers import RESERVED, header_faults, secret_values
+from airflow_provider_openai_dest.connection.headers import RESERVED_OF_REQUESTS, header_faults, secret_values
 from airflow_provider_openai_dest.connection.origin import is_loopback, split_url
 from airflow_provider_openai_dest.connection.proxy import proxy_secrets, read_proxy_url
 
@@ -54,13 +54,6 @@ EXTRAS = {
 CLIENT_KWARGS = ("api_key", "base_url", "organization", "project", "timeout", "default_headers")
 _CLIENT_KWARGS_IGNORED = ("max_retries",)  # this package has its own retry policy
 _OFFICIAL_EXTRAS = ("openai_client_kwargs", "auth_type")
-
-_RESERVED = {
-    **RESERVED,
-    "authorization": "is made of the API key",
-    "openai-organization": "has its own field, Organization",
-    "openai-project": "has its own field, Project",
-}
 
 
 class ConnectionSettings(BaseModel):
@@ -107,7 +100,7 @@ class ConnectionSettings(BaseModel):
     @field_validator("default_headers")
     @classmethod
     def _check_headers(cls, headers: dict[str, str]) -> dict[str, str]:
-        if faults := header_faults(headers, _RESERVED):
+        if faults := header_faults(headers, RESERVED_OF_REQUESTS):
             raise ValueError(f"can't be sent: {', '.join(faults)}")
         return headers
 

@@ -85,9 +85,8 @@ def total_of(source: Source) -> int | None:
 
 def log_first_of_kind(outcome: Outcome) -> None:
     """Log why a record was rejected, or left; called for the first record of each kind of error."""
-    log.warning(
-        "Record %r is %s: %s; the next of this kind are counted", outcome.record.key, outcome.status, outcome.error
-    )
+    key = outcome.record.key[:LONGEST_KEY]
+    log.warning("Record %r is %s: %s; the next of this kind are counted", key, outcome.status, outcome.error)
 
 
 class LongWaits:

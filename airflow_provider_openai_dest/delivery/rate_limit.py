@@ -23,12 +23,15 @@ ROUNDING_SECONDS = 1e-6
 
 @dataclass(slots=True)
 class Bucket:
-    """A token bucket; ``level`` holds at ``at``. Levels may go below zero when the estimate was too low."""
+    """A token bucket; ``level`` holds at ``at``, or from whenever it is first asked.
+
+    Levels may go below zero when the estimate was too low.
+    """
 
     rate: float
     capacity: float
     level: float
-    at: float
+    at: float | None = None
 
     def wait_for(self, amount: float, now: float) -> float:
         """Give the seconds until ``amount`` is there; an amount above the capacity waits for a full bucket."""
@@ -55,8 +58,9 @@ class Bucket:
         self.rate = rate
 
     def _refill(self, now: float) -> None:
-        self.level = min(self.capacity, self.level + (now - self.at) * self.rate)
-        self.at = max(self.at, now)
+        since = now if self.at is None else min(self.at, now)
+        self.level = min(self.capacity, self.level + (now - since) * self.rate)
+        self.at = now
 
 
 class RateLimit:
@@ -70,11 +74,10 @@ class RateLimit:
 
     def __init__(self, requests_per_minute: int | None = None, tokens_per_minute: int | None = None) -> None:
         self._given = {"requests": requests_per_minute, "tokens": tokens_per_minute}
-        self._buckets: dict[str, Bucket] = {}
+        self._buckets = {name: _new_bucket(limit) for name, limit in self._given.items() if limit}
         self._paused_until = 0.0
-        self._knows = any(self._given.values())
+        self._knows = bool(self._buckets)
         self._probing = False
-        self._started = False
 
     @classmethod
     def unlimited(cls) -> RateLimit:
@@ -85,7 +88,6 @@ class RateLimit:
 
     def wait(self, tokens: int, now: float) -> float:
         """Reserve one request and its tokens and give 0.0; or give the seconds after which to ask again."""
-        self._start(now)
         if now < self._paused_until:
             return self._paused_until - now
         if not self._knows:
@@ -126,16 +128,6 @@ class RateLimit:
         """End the probe: whatever came back, the others may go now."""
         self._knows = True
 
-    def _start(self, now: float) -> None:
-        if self._started:
-            return
-        self._started = True
-        for name, limit in self._given.items():
-            if limit:
-                rate = limit / 60
-                capacity = max(1.0, rate * BURST_SECONDS)
-                self._buckets[name] = Bucket(rate, capacity, capacity, now)
-
     def _mirror(self, name: str, limit: int, remaining: int, now: float) -> None:
         rate = min(limit, self._given[name] or limit) / 60
         bucket = self._buckets.get(name)
@@ -144,3 +136,9 @@ class RateLimit:
             return
         bucket.change(rate, now)
         bucket.level = min(bucket.level, float(remaining))
+
+
+def _new_bucket(limit_a_minute: int) -> Bucket:
+    rate = limit_a_minute / 60
+    capacity = max(1.0, rate * BURST_SECONDS)
+    return Bucket(rate, capacity, capacity)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from airflow.sdk import BaseOperator
@@ -28,14 +28,28 @@ class LiteralRecords:
 
 def as_literal(records: Any) -> Any:
     """Wrap records that are data; what refers to an upstream task, or is a Jinja text, stays for Airflow."""
-    if records is None or isinstance(records, (str, XComArg, LiteralRecords)) or has_reference(records):
+    if records is None or isinstance(records, (str, XComArg, LiteralRecords)):
         return records
-    return LiteralRecords(records)
+    if not has_reference(records):
+        return LiteralRecords(records)
+    if isinstance(records, (list, tuple)):
+        return [LiteralRecords(record) if isinstance(record, str) else as_literal(record) for record in records]
+    return records
+
+
+def as_data(records: Any) -> Any:
+    """Give the records, when Airflow is done with them, as they were written."""
+    if isinstance(records, LiteralRecords):
+        return records.values
+    return [as_data(record) for record in records] if type(records) is list else records
 
 
 def has_reference(value: Any) -> bool:
     """Tell whether a value refers to the output of another task."""
-    return any(True for _ in XComArg.iter_xcom_references(value))
+    try:
+        return any(True for _ in XComArg.iter_xcom_references(value))
+    except RecursionError:  # data that is nested too deep to be sent, which is the record's fault and not the Dag's
+        return False
 
 
 def has_jinja(value: Any) -> bool:
@@ -60,6 +74,32 @@ def refuse_unknown(operator: type, keywords: Mapping[str, Any]) -> None:
         raise ConfigurationError(
             *(f"{operator.__name__} has no keyword {name!r}: {nearest(name, known)}" for name in unknown)
         )
+
+
+def check_words(words: Mapping[str, tuple[str | None, Sequence[str]]]) -> None:
+    """Raise ConfigurationError for arguments that are none of the words they may be, with the nearest."""
+    faults = [
+        f"unknown {name}={value!r}: {nearest(str(value), known)}"
+        for name, (value, known) in words.items()
+        if value is not None and value not in known
+    ]
+    if faults:
+        raise ConfigurationError(*faults)
+
+
+def check_numbers(numbers: Mapping[str, tuple[Any, int, int | None]]) -> None:
+    """Raise ConfigurationError for arguments that are no whole number from the least to the most; None is unset."""
+    faults = [
+        f"{name}={value!r} must be a whole number of at least {least}" + (f", at most {most}" if most else "")
+        for name, (value, least, most) in numbers.items()
+        if value is not None and not _is_between(value, least, most)
+    ]
+    if faults:
+        raise ConfigurationError(*faults)
+
+
+def _is_between(value: Any, least: int, most: int | None) -> bool:
+    return type(value) is int and value >= least and (most is None or value <= most)
 
 
 def _keywords(operator: type) -> Iterable[str]:

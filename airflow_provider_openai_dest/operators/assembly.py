@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
@@ -33,7 +33,7 @@ from airflow_provider_openai_dest.sinks.binary_files import BinaryFiles
 from airflow_provider_openai_dest.sinks.results import QuarantineSink, ResultsSink
 from airflow_provider_openai_dest.sinks.sink import Sink
 from airflow_provider_openai_dest.sinks.webhook import WebhookSink
-from airflow_provider_openai_dest.sources.record import Source
+from airflow_provider_openai_dest.sources.record import Record, Source
 
 DEFAULT_CONCURRENCY = 32
 
@@ -105,11 +105,14 @@ class Delivery:
             keep=BinaryFiles(log.folder, endpoint).keep,
             earlier=self._earlier(),
             max_inline_bytes=storage.max_xcom_bytes,
+            on_interrupt=self.stop,
         )
+        self._keeps_records = storage.keep_records
+        self._to_forward: dict[str, Outcome] = {}
 
     def run(self, source: Source) -> Manifest:
         """Send the source, forward the outcomes, and put the manifest beside the results."""
-        manifest = self._destination.run(source)
+        manifest = self._destination.run(Watched(source, self._forward_earlier) if self._forwarding else source)
         manifest.origin = self._log.scope.as_row()
         manifest.delivery = self._log.number
         if manifest.delivered or manifest.rejected:
@@ -141,14 +144,45 @@ class Delivery:
         return [*sinks, self._forwarding] if self._forwarding else sinks
 
     def _earlier(self) -> Iterator[Outcome]:
-        """Give what earlier tries settled, and forward what they had no time to forward."""
+        """Give what earlier tries settled, and forward what they had no time to forward.
+
+        Rows without the record wait until the record is read from the source again.
+        """
         forwarded = self._log.keys(FORWARDED) if self._forwarding else set()
         for outcome in self._log.outcomes():
             if self._forwarding and self._as_item(outcome).key not in forwarded:
-                self._forwarding.write([outcome])
+                if self._keeps_records:
+                    self._forwarding.write([outcome])
+                else:
+                    self._to_forward[outcome.record.key] = outcome
             yield outcome
+
+    def _forward_earlier(self, record: Record) -> None:
+        outcome = self._to_forward.pop(record.key, None)
+        if outcome is not None and self._forwarding:
+            self._forwarding.write([replace(outcome, record=record)])
 
     def _forwarded(self, manifest: Manifest) -> dict[str, Any]:
         counts = {name: getattr(manifest, name) for name in ("input", "delivered", "rejected", "pending", "requests")}
         undelivered = self._log.pattern(UNDELIVERED) if manifest.rejected else None
         return {**counts, "rejections": manifest.rejections, "undelivered": undelivered}
+
+
+class Watched:
+    """A source that shows each record to somebody before it gives it.
+
+    :param see: called with each record.
+    """
+
+    def __init__(self, source: Source, see: Callable[[Record], None]) -> None:
+        self._source = source
+        self._see = see
+
+    def __iter__(self) -> Iterator[Record]:
+        for record in self._source:
+            self._see(record)
+            yield record
+
+    def fingerprint(self) -> str:
+        """Give the source's own."""
+        return self._source.fingerprint()

@@ -24,10 +24,12 @@ def open_source(
 ) -> Source:
     """Open the records, or the files or the Source object that ``source`` is.
 
-    :param must_be_json: the records are a Jinja text, whose list would come out as Python's own form and not as data.
+    :param must_be_json: the records are a Jinja text: a list comes out of it as Python writes it, and None as "None".
     """
     if source is None:
-        if must_be_json and isinstance(records, str) and records.lstrip()[:1] in ("[", "{"):
+        if must_be_json and isinstance(records, str):
+            if records.strip() in ("", "None"):
+                return ValuesSource(None, key=key)
             _refuse_python_text(records)
         return ValuesSource(records, key=key)
     if not isinstance(source, str):
@@ -49,6 +51,8 @@ def file_references(files_root: str | None, storage_conn_id: str | None) -> File
 def _refuse_python_text(text: str) -> None:
     import msgspec
 
+    if text.lstrip()[:1] not in ("[", "{"):
+        return
     try:
         msgspec.json.decode(text)
     except msgspec.DecodeError as error:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from airflow_provider_openai_dest.endpoints.template import Content, EndpointTemplate
 from airflow_provider_openai_dest.exceptions import ConfigurationError, nearest
+from airflow_provider_openai_dest.operators.arguments import has_jinja, is_final
 from airflow_provider_openai_dest.operators.send_records import OpenAISendRecordsOperator
+from airflow_provider_openai_dest.rendering.placeholders import parse_text
 
 if TYPE_CHECKING:
     from airflow_provider_openai_dest.connection.settings import ConnectionSettings
@@ -55,6 +57,10 @@ class OpenAIManualRequestOperator(OpenAISendRecordsOperator):
         self.headers = dict(headers or {})
         self.file_fields = tuple(file_fields)
         super().__init__(endpoint=self.endpoint_template(), **kwargs)
+        if not has_jinja(url):
+            parse_text(url, "url")
+        if is_final(self.headers):
+            self._check_headers()
 
     def endpoint_template(self) -> EndpointTemplate:
         """Make the template of this request."""
@@ -67,17 +73,25 @@ class OpenAIManualRequestOperator(OpenAISendRecordsOperator):
             answer="any",
         )
 
+    def template_parts(self) -> list[Any]:
+        """Give what shapes the requests, the headers as well."""
+        return [*super().template_parts(), self.headers, self.content_format]
+
     def request_form(self, settings: ConnectionSettings) -> RequestForm:
         """Make the fixed parts, with the headers; raises ConfigurationError for a header that can't be sent."""
-        from airflow_provider_openai_dest.connection.headers import header_faults
         from airflow_provider_openai_dest.operators.inputs import file_references
         from airflow_provider_openai_dest.rendering.renderer import RequestForm
 
-        if faults := header_faults(self.headers):
-            raise ConfigurationError(*faults)
+        self._check_headers()
         return RequestForm(
             self.endpoint_template(),
             base_url=settings.base_url,
             headers=self.headers,
             files=file_references(self.files_root, self.storage_conn_id),
         )
+
+    def _check_headers(self) -> None:
+        from airflow_provider_openai_dest.connection.headers import RESERVED_OF_REQUESTS, header_faults
+
+        if faults := header_faults(self.headers, RESERVED_OF_REQUESTS):
+            raise ConfigurationError(*(f"headers: {fault}" for fault in faults))

@@ -5,14 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from airflow.sdk import BaseOperator
 
 from airflow_provider_openai_dest.endpoints.catalogue import find_endpoint
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
-from airflow_provider_openai_dest.exceptions import ConfigurationError
-from airflow_provider_openai_dest.operators.arguments import LiteralRecords, as_literal, is_final, refuse_unknown
+from airflow_provider_openai_dest.exceptions import ConfigurationError, TransientError
+from airflow_provider_openai_dest.operators.arguments import (
+    as_data,
+    as_literal,
+    check_numbers,
+    check_words,
+    is_final,
+    refuse_unknown,
+)
 from airflow_provider_openai_dest.operators.end_of_run import log_end
 from airflow_provider_openai_dest.operators.failures import told_to_airflow
 from airflow_provider_openai_dest.rendering.body import WHOLE_RECORD, BodyTemplate, Missing
@@ -21,9 +28,14 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_openai_dest.connection.settings import ConnectionSettings
+    from airflow_provider_openai_dest.delivery.tolerance import Tolerance
     from airflow_provider_openai_dest.operators.assembly import Delivery
     from airflow_provider_openai_dest.rendering.renderer import Renderer, RequestForm
     from airflow_provider_openai_dest.sources.record import Source
+
+OnUnknown = Literal["resend", "quarantine"]
+Resume = Literal["auto", "always", "never"]
+FORMATS = ("csv", "json", "jsonl", "ndjson", "tsv")
 
 
 class OpenAISendRecordsOperator(BaseOperator):
@@ -101,8 +113,8 @@ class OpenAISendRecordsOperator(BaseOperator):
         requests_per_minute: int | None = None,
         tokens_per_minute: int | None = None,
         ambiguous_retries: int = 1,
-        on_unknown: Literal["resend", "quarantine"] = "resend",
-        resume: Literal["auto", "always", "never"] = "auto",
+        on_unknown: OnUnknown = "resend",
+        resume: Resume = "auto",
         skip_on_empty: bool = False,
         max_xcom_bytes: int | None = None,
         files_root: str | None = None,
@@ -142,6 +154,7 @@ class OpenAISendRecordsOperator(BaseOperator):
         self._sends_once = records is None and source is None
         self._records_are_text = isinstance(records, str)
         self._delivery: Delivery | None = None
+        self._is_killed = False
         self._check_arguments()
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -151,6 +164,7 @@ class OpenAISendRecordsOperator(BaseOperator):
 
     def on_kill(self) -> None:
         """Send nothing more; what was answered is kept, the rest stays pending."""
+        self._is_killed = True
         if self._delivery is not None:
             self._delivery.stop()
 
@@ -166,9 +180,8 @@ class OpenAISendRecordsOperator(BaseOperator):
         """Open what the records are read from."""
         from airflow_provider_openai_dest.operators.inputs import open_source
 
-        records = self.records.values if isinstance(self.records, LiteralRecords) else self.records
         return open_source(
-            [{}] if self._sends_once else records,
+            [{}] if self._sends_once else as_data(self.records),
             self.source,
             key=self.key,
             source_format=self.source_format,
@@ -199,18 +212,18 @@ class OpenAISendRecordsOperator(BaseOperator):
         return [self._body_or_default(), self.fields, self.missing]
 
     def _deliver(self, context: Context) -> dict[str, Any]:
-        from airflow_provider_openai_dest.delivery.tolerance import Tolerance
         from airflow_provider_openai_dest.operators.airflow_versions import AirflowSkipException
 
-        tolerance = Tolerance(max_error_rate=self.max_error_rate, max_errors=self.max_errors)
         source = self.read_source()
         delivery = self._delivery = self._new_delivery(context)
+        if self._is_killed:
+            raise TransientError("the task was killed before anything was sent")
         manifest = delivery.run(source)
         row = manifest.as_dict()
         log_end(self.log, row)
         try:
             delivery.raise_failure(manifest, webhook_required=self.webhook_required)
-            tolerance.check(manifest)
+            self._tolerance().check(manifest)
         except Exception:
             context["ti"].xcom_push(key="return_value", value=row)
             raise
@@ -287,14 +300,34 @@ class OpenAISendRecordsOperator(BaseOperator):
 
     def _check_arguments(self) -> None:
         """Raise ConfigurationError for what can be told before the task runs."""
+        check_words(
+            {
+                "missing": (self.missing, get_args(Missing)),
+                "on_unknown": (self.on_unknown, get_args(OnUnknown)),
+                "resume": (self.resume, get_args(Resume)),
+                "source_format": (self.source_format, FORMATS),
+            }
+        )
+        check_numbers(
+            {
+                "max_errors": (self.max_errors, 0, None),
+                "webhook_batch_size": (self.webhook_batch_size, 1, None),
+                "concurrency": (self.concurrency, 1, 512),
+                "requests_per_minute": (self.requests_per_minute, 1, None),
+                "tokens_per_minute": (self.tokens_per_minute, 1, None),
+                "ambiguous_retries": (self.ambiguous_retries, 0, None),
+                "max_xcom_bytes": (self.max_xcom_bytes, 0, None),
+            }
+        )
+        self._tolerance()
+        self.endpoint_template()
+        if is_final(self.body, self.fields):
+            self.body_template()
+
+    def _tolerance(self) -> Tolerance:
         from airflow_provider_openai_dest.delivery.tolerance import Tolerance
 
-        Tolerance(max_error_rate=self.max_error_rate, max_errors=self.max_errors)
-        if self.webhook_batch_size < 1:
-            raise ConfigurationError(f"webhook_batch_size={self.webhook_batch_size!r} must be at least 1")
-        if is_final(self.body, self.fields):
-            self.endpoint_template()
-            self.body_template()
+        return Tolerance(max_error_rate=self.max_error_rate, max_errors=self.max_errors)
 
     def _fingerprint(self, settings: ConnectionSettings, endpoint: EndpointTemplate) -> dict[str, str]:
         template = json.dumps(self.template_parts(), sort_keys=True, default=repr)

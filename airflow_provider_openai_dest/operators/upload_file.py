@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_openai_dest.exceptions import ConfigurationError, nearest
+from airflow_provider_openai_dest.operators.arguments import is_final
 from airflow_provider_openai_dest.operators.send_records import OpenAISendRecordsOperator
+from airflow_provider_openai_dest.rendering.body import WHOLE_RECORD, BodyTemplate
+from airflow_provider_openai_dest.rendering.lines import LinesRenderer, read_file_per
+from airflow_provider_openai_dest.rendering.placeholders import parse_text
 
 if TYPE_CHECKING:
     from airflow_provider_openai_dest.connection.settings import ConnectionSettings
@@ -62,6 +66,10 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
         self.filename = filename
         self._files_found: dict[str, Any] | None = None
         super().__init__(endpoint="upload_file", fields=fields, **kwargs)
+        if is_final(line):
+            self._line_template()
+        read_file_per(file_per)
+        parse_text(filename or "", "filename")
 
     def read_source(self) -> Source:
         """Open the records; with ``files`` there is one for each file."""
@@ -73,13 +81,11 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
 
     def renderer(self, form: RequestForm) -> Renderer:
         """Make what collects records into files, or sends files that exist."""
-        from airflow_provider_openai_dest.rendering.body import WHOLE_RECORD, BodyTemplate
-        from airflow_provider_openai_dest.rendering.lines import LinesRenderer
-
         if "file" in self.fields:
             return super().renderer(form)
-        line = BodyTemplate(WHOLE_RECORD if self.line is None else self.line, missing=self.missing)
-        return LinesRenderer(form, line=line, fields=self.fields, file_per=self.file_per, filename=self.filename)
+        return LinesRenderer(
+            form, line=self._line_template(), fields=self.fields, file_per=self.file_per, filename=self.filename
+        )
 
     def request_form(self, settings: ConnectionSettings) -> RequestForm:
         """Make the fixed parts; files that the Dag author named himself need no folder."""
@@ -98,6 +104,9 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
     def template_parts(self) -> list[Any]:
         """Give what shapes the files."""
         return [self.fields, self.line, self.file_per, self.filename, self.missing]
+
+    def _line_template(self) -> BodyTemplate:
+        return BodyTemplate(WHOLE_RECORD if self.line is None else self.line, missing=self.missing, name="line")
 
     def _found(self) -> dict[str, Any]:
         """Find the files, once a try."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from airflow_provider_openai_dest.exceptions import ConfigurationError
-from airflow_provider_openai_dest.operators.arguments import LiteralRecords, as_literal, refuse_unknown
+from airflow_provider_openai_dest.operators.arguments import as_data, as_literal, check_numbers, refuse_unknown
 from airflow_provider_openai_dest.operators.end_of_run import log_end
 from airflow_provider_openai_dest.operators.failures import told_to_airflow
 
@@ -67,8 +67,7 @@ class OpenAIWebhookOperator(BaseOperator):
         super().__init__(**kwargs)
         if sum(value is not None for value in (manifest, records, source)) != 1:
             raise ConfigurationError("give one of manifest, records and source")
-        if batch_size < 1:
-            raise ConfigurationError(f"batch_size={batch_size!r} must be at least 1")
+        check_numbers({"batch_size": (batch_size, 1, None), "concurrency": (concurrency, 1, 512)})
         self.webhook_conn_id = webhook_conn_id
         self.manifest = manifest
         self.records = as_literal(records)
@@ -80,6 +79,7 @@ class OpenAIWebhookOperator(BaseOperator):
         self.results = results
         self.webhook_required = webhook_required
         self._forwards_manifest = manifest is not None
+        self._records_are_text = isinstance(records, str)
         self._destination: Destination | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -116,7 +116,7 @@ class OpenAIWebhookOperator(BaseOperator):
             log,
             batch_size=self.batch_size,
             concurrency=self.concurrency,
-            earlier=log.outcomes(FORWARDED),
+            earlier=log.delivered(FORWARDED),
             intake_chunk=64,
         )
         manifest = destination.run(self._items(scope, log.number))
@@ -137,24 +137,43 @@ class OpenAIWebhookOperator(BaseOperator):
     def _items(self, scope: Scope, delivery: int) -> Source:
         from airflow_provider_openai_dest.operators.forwarding import item_maker
         from airflow_provider_openai_dest.operators.inputs import open_source
-        from airflow_provider_openai_dest.sinks.webhook_items import ItemsSource, from_record, from_row
+        from airflow_provider_openai_dest.sinks.webhook_items import ItemsSource, from_record
         from airflow_provider_openai_dest.sources.quarantine import QuarantineSource
 
         if self._forwards_manifest:
-            manifest = _checked_manifest(self.manifest)
-            rows = open_source(None, manifest["results"], key=None, storage_conn_id=self.storage_conn_id)
-            make = item_maker(manifest["endpoint"], manifest["origin"], manifest["delivery"], manifest["results"])
-            return ItemsSource(rows, lambda record: make(from_row(record)))
-        records = self.records.values if isinstance(self.records, LiteralRecords) else self.records
-        source = open_source(records, self.source, key=self.key, storage_conn_id=self.storage_conn_id)
+            return self._items_of_manifest(_checked_manifest(self.manifest))
+        source = open_source(
+            as_data(self.records),
+            self.source,
+            key=self.key,
+            storage_conn_id=self.storage_conn_id,
+            must_be_json=self._records_are_text,
+        )
         if isinstance(source, QuarantineSource):  # items that did not arrive, with their ids
             return source
         make = item_maker("records", scope.as_row(), delivery, self.source if isinstance(self.source, str) else None)
         return ItemsSource(source, lambda record: make(from_record(record)))
 
+    def _items_of_manifest(self, manifest: dict[str, Any]) -> Source:
+        """Make an item of each outcome that holds: of a record that was tried again, the last one."""
+        from airflow_provider_openai_dest.operators.forwarding import item_maker
+        from airflow_provider_openai_dest.operators.object_storage import find_files
+        from airflow_provider_openai_dest.sinks.webhook_items import ItemsSource, OutcomeRows, from_row
+        from airflow_provider_openai_dest.sources.files import FilesSource
+
+        files = find_files(manifest["results"], self.storage_conn_id) if manifest["results"] else []
+        rows = FilesSource(list(reversed(files)), file_format="jsonl")
+        make = item_maker(manifest["endpoint"], manifest["origin"], manifest["delivery"], manifest["results"])
+        return ItemsSource(OutcomeRows(rows), lambda record: make(from_row(record)))
+
 
 def _checked_manifest(manifest: Any) -> dict[str, Any]:
     needed = ("endpoint", "origin", "delivery", "results", "delivered")
+    if isinstance(manifest, (list, tuple)):
+        raise ConfigurationError(
+            "manifest= is a list, the output of a mapped task: forward each with "
+            "OpenAIWebhookOperator.partial(...).expand(manifest=upstream.output)"
+        )
     if not isinstance(manifest, dict) or any(name not in manifest for name in needed):
         raise ConfigurationError("manifest= is not what an operator of this package returned: give it upstream.output")
     return manifest

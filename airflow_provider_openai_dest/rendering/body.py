@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal, get_args
@@ -19,6 +20,7 @@ MAX_DEPTH = 100
 """Levels that a template may be nested; the records' own values may go deeper."""
 
 _OMITTED: Any = object()
+_JSON = re.compile(r"""\s*(?:\{(?!message|record)|\[|")""")
 
 
 class BodyTemplate:
@@ -29,17 +31,23 @@ class BodyTemplate:
     :param fields: fields set on top of the body, which must then be an object.
     :param missing: what a record without the field gets: ``reject``, ``null`` (nothing, inside a longer text), or
         ``omit`` the whole leaf.
+    :param name: what messages call this template.
 
     Raises InvalidTemplateError with the place, before any record is read.
     """
 
     def __init__(
-        self, body: Any = WHOLE_RECORD, *, fields: Mapping[str, Any] | None = None, missing: Missing = "reject"
+        self,
+        body: Any = WHOLE_RECORD,
+        *,
+        fields: Mapping[str, Any] | None = None,
+        missing: Missing = "reject",
+        name: str = "body",
     ) -> None:
         if missing not in get_args(Missing):
             raise ConfigurationError(f"unknown missing={missing!r}: {nearest(missing, get_args(Missing))}")
         self._missing = missing
-        self._body = self._compile(_read(body) if isinstance(body, str) else body, "body")
+        self._body = self._compile(_read(body, name) if isinstance(body, str) else body, name)
         self._fields = {name: self._compile(value, name) for name, value in (fields or {}).items()}
 
     def render(self, data: Any) -> Any:
@@ -124,17 +132,16 @@ def _list(items: list[Render]) -> Render:
     return lambda data: [value for render in items if (value := render(data)) is not _OMITTED]
 
 
-def _read(text: str) -> Any:
-    """Read a body that was given as text: one placeholder, or JSON."""
-    stripped = text.strip()
-    if stripped.startswith(("{message", "{record")) and parse_text(stripped, "body").only_placeholder is not None:
-        return stripped
+def _read(text: str, name: str) -> Any:
+    """Read a template that was given as text: one placeholder, or JSON."""
+    if not _JSON.match(text) and parse_text(text.strip(), name).only_placeholder is not None:
+        return text.strip()
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise InvalidTemplateError(
-            f"body, line {error.lineno}, column {error.colno}: not JSON ({error.msg}); "
+            f"{name}, line {error.lineno}, column {error.colno}: not JSON ({error.msg}); "
             "placeholders stand in quotes and still keep the value's type"
         ) from None
     except (ValueError, RecursionError) as error:
-        raise InvalidTemplateError(f"body: can't be read as JSON: {error}") from None
+        raise InvalidTemplateError(f"{name}: can't be read as JSON: {error}") from None

@@ -34,6 +34,16 @@ FILE_LIMITS = {"batch": FileLimit(max_bytes=200_000_000, max_lines=50_000)}
 DEFAULT_FILE_LIMIT = FileLimit(max_bytes=512_000_000)
 
 
+def read_file_per(file_per: str) -> Text:
+    """Read ``file_per``; raises ConfigurationError when it is neither a word that it may be nor has a placeholder."""
+    text = parse_text(file_per, "file_per")
+    if file_per not in ("run", "record") and text.plain is not None:
+        raise ConfigurationError(
+            f"file_per={file_per!r} must be 'run', 'record', or a text with a placeholder such as '{{message.day}}'"
+        )
+    return text
+
+
 class LinesRenderer:
     """Writes each record as a line of a spooled file and sends the file when it is whole.
 
@@ -60,11 +70,7 @@ class LinesRenderer:
         self._form = form
         self._line = line
         self._fields = BodyTemplate({}, fields=fields)
-        self._file_per = parse_text(file_per, "file_per")
-        if file_per not in ("run", "record") and self._file_per.plain is not None:
-            raise ConfigurationError(
-                f"file_per={file_per!r} must be 'run', 'record', or a text with a placeholder such as '{{message.day}}'"
-            )
+        self._file_per = read_file_per(file_per)
         self._filename = parse_text(filename, "filename") if filename else None
         self._limits = limits
 

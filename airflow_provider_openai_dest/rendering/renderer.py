@@ -77,15 +77,6 @@ class RequestForm:
             pack=pack,
         )
 
-    def rendered(
-        self, records: tuple[Record, ...], body: Any, *, pack: Pack | None = None, files: Sequence[FilePart] = ()
-    ) -> list[Rendered]:
-        """Put a rendered body into a request, or refuse each of its records when it can't be written exactly."""
-        try:
-            return [self.request(records, body, pack=pack, files=files)]
-        except RecordError as error:
-            return [RefusedRecord(record=record, error=error) for record in records]
-
     def _content(self, body: Any, files: Sequence[FilePart]) -> tuple[bytes | MultipartBody | None, str | None]:
         match self.endpoint.content:
             case "json":
@@ -163,14 +154,19 @@ class PackedRenderer:
         """Cut a pack in two halves; a pack of one record can't be cut."""
         if request.pack is None or len(request.pack.members) < 2:
             return ()
-        return [self._form.request(*self._parts(half), pack=half) for half in halves(request.pack)]
+        return [self._request(half) for half in halves(request.pack)]
 
     def _rendered(self, packs: Iterable[Pack]) -> Iterator[Rendered]:
         for pack in packs:
-            yield from self._form.rendered(*self._parts(pack), pack=pack)
+            try:
+                yield self._request(pack)
+            except RecordError as error:
+                for member in pack.members:
+                    yield RefusedRecord(record=member.record, error=error)
 
-    def _parts(self, pack: Pack) -> tuple[tuple[Record, ...], dict[str, Any]]:
-        return tuple(member.record for member in pack.members), packed_body(pack, self._packing)
+    def _request(self, pack: Pack) -> RenderedRequest:
+        records = tuple(member.record for member in pack.members)
+        return self._form.request(records, packed_body(pack, self._packing), pack=pack)
 
 
 def _as_fields(body: Any) -> dict[str, Any]:

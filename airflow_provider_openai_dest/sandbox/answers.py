@@ -28,7 +28,7 @@ class Answer:
 class ApiError(Exception):
     """Refuse the request as the API does: the status, and ``{"error": {message, type, param, code}}``."""
 
-    def __init__(  # noqa: PLR0913 - the four fields of the API's error, and how it is sent
+    def __init__(
         self,
         status: int,
         message: str,

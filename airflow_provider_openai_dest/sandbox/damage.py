@@ -62,7 +62,7 @@ def altered(answer: Answer, rule: FaultRule) -> Answer:
 
 def _refusal(rule: FaultRule) -> Answer:
     status = rule.status or 500
-    usual_type, usual_code = _BY_STATUS.get(status, _BY_STATUS[500] if status > 500 else _BY_STATUS[400])  # noqa: PLR2004
+    usual_type, usual_code = _BY_STATUS.get(status, _BY_STATUS[500] if status > 500 else _BY_STATUS[400])
     code = rule.code or usual_code
     wait = DEFAULT_WAIT if rule.retry_after is None and code in _PASSING else rule.retry_after
     return ApiError(

@@ -63,7 +63,7 @@ def draw_svg(words: str, width: int, height: int) -> bytes:
 
 def png_size(data: bytes) -> tuple[int, int] | None:
     """Read width and height of a PNG; None when it is none."""
-    if not data.startswith(b"\x89PNG\r\n\x1a\n") or len(data) < 24:  # noqa: PLR2004 - signature, length, name, two sides
+    if not data.startswith(b"\x89PNG\r\n\x1a\n") or len(data) < 24:
         return None
     width, height = struct.unpack(">II", data[16:24])
     return width, height

@@ -79,7 +79,7 @@ class RateLimit:
 def go_duration(seconds: float) -> str:
     """Write a duration as Go does, in whole milliseconds rounded up: ``12ms``, ``1.5s``, ``6m0s``."""
     milliseconds = math.ceil(round(seconds * 1000, 6))
-    if milliseconds < 1000:  # noqa: PLR2004
+    if milliseconds < 1000:
         return f"{milliseconds}ms" if milliseconds else "0s"
     minutes, rest = divmod(milliseconds, 60_000)
     hours, minutes = divmod(minutes, 60)

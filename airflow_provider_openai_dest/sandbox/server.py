@@ -58,13 +58,13 @@ class Sandbox:
             answer: dict[str, Any] = json.load(response)
         finally:
             connection.close()
-        if response.status != 200:  # noqa: PLR2004
+        if response.status != 200:
             raise ValueError(answer["error"]["message"])
         return answer
 
 
 @contextmanager
-def running_sandbox(  # noqa: PLR0913 - all of them by keyword, most of them left out
+def running_sandbox(
     *,
     latency: float = 0.0,
     requests_per_minute: int | None = None,

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
+from airflow_provider_openai_dest.delivery.settled import SettledRecords
 from airflow_provider_openai_dest.delivery.signing import WEBHOOK_ID
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.exceptions import RecordError
@@ -149,6 +150,30 @@ class ItemsSource:
     def fingerprint(self) -> str:
         """Give the source's own."""
         return self._source.fingerprint()
+
+
+class OutcomeRows:
+    """Rows of result files, the newest first, without those that do not hold any more.
+
+    A record that was rejected and then tried again has several rows: the one that was delivered holds.
+    """
+
+    def __init__(self, rows: Source) -> None:
+        self._rows = rows
+
+    def __iter__(self) -> Iterator[Record]:
+        held = SettledRecords()
+        for row in self._rows:
+            if row.fault or not _is_outcome(row) or held.add(from_row(row)):
+                yield row
+
+    def fingerprint(self) -> str:
+        """Give the rows' own."""
+        return self._rows.fingerprint()
+
+
+def _is_outcome(row: Record) -> bool:
+    return isinstance(row.data, Mapping) and "key" in row.data and "status" in row.data
 
 
 def from_row(record: Record) -> Outcome:

@@ -81,7 +81,9 @@ def test_the_answers_of_forward_to_webhook_arrive(sandbox: Sandbox, run_dag: Run
     data = [body["data"] for body in inbox_items(sandbox)]
     items = [item for one in data for item in (one if isinstance(one, list) else [one])]
     keys = [(item["origin"]["task_id"], item["key"]) for item in items]
-    assert sorted((task, city) for task in ("embed", "embed_and_forward") for city in ("Lima", "Oslo", "Rome")) == sorted(keys)
+    assert sorted(
+        (task, city) for task in ("embed", "embed_and_forward") for city in ("Lima", "Oslo", "Rome")
+    ) == sorted(keys)
     assert 3 + 2 == len(data)
 
 

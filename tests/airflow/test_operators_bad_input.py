@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from airflow_provider_openai_dest import (
     OpenAIEmbeddingOperator,
@@ -16,6 +16,7 @@ from airflow_provider_openai_dest import (
     OpenAIUploadFileOperator,
 )
 from airflow_provider_openai_dest.exceptions import ConfigurationError, InvalidTemplateError
+from airflow_provider_openai_dest.operators.airflow_versions import AirflowFailException, AirflowSkipException
 from airflow_provider_openai_dest.sandbox import Sandbox
 from tests.airflow.operator_context import (
     ASK,
@@ -157,11 +158,8 @@ def test_a_broken_template_of_an_upload_is_told_when_the_dag_is_parsed(tmp_path:
 @pytest.mark.parametrize("name", ["line", "filename", "file_per"])
 def test_a_broken_template_of_an_upload_sends_nothing(sandbox: Sandbox, tmp_path: Path, name: str) -> None:
     """At the latest when the task runs it fails without a retry, before anything is sent."""
-    try:
-        ended = attempt(upload(tmp_path, records=FINE, **{name: "x-{message.a..b}"}))
-        assert isinstance(ended.error, AirflowFailException)
-    except InvalidTemplateError:
-        pass  # told even earlier
+    with suppress(InvalidTemplateError):  # told even earlier
+        fail(upload(tmp_path, records=FINE, **{name: "x-{message.a..b}"}), AirflowFailException, "column 2")
     assert 0 == api_requests(sandbox)
 
 
@@ -257,7 +255,9 @@ def test_a_strange_value_is_carried_exactly_or_rejected(sandbox: Sandbox, tmp_pa
 @pytest.mark.parametrize("case", [case for case, (_, is_carried) in STRANGE.items() if not is_carried])
 def test_a_value_that_can_not_be_carried_is_kept_for_people(sandbox: Sandbox, tmp_path: Path, case: str) -> None:
     """The quarantine says what the value was, in a row that can be read."""
-    manifest = run(ask(tmp_path, records=[{"q": "one"}, {"q": STRANGE[case][0]}], body="{message.json}", max_error_rate=1.0))
+    manifest = run(
+        ask(tmp_path, records=[{"q": "one"}, {"q": STRANGE[case][0]}], body="{message.json}", max_error_rate=1.0)
+    )
     row = next(row for row in rows_of(manifest["quarantine"]) if row["key"] == "1")
     assert (None, "unserializable") == (row["record"], row["error"]["code"])
     assert row["record_repr"].startswith("{'q': ")
@@ -318,7 +318,7 @@ def test_a_refusal_rejects_its_record_with_the_words_of_the_api(sandbox: Sandbox
 
 
 def test_a_refusal_names_the_field_that_the_api_blames(sandbox: Sandbox, tmp_path: Path) -> None:
-    """param stands in the error of the row."""
+    """Param stands in the error of the row."""
     body = {"model": "gpt-6-luna", "input": "{message.q}", "temperature": "{message.t}"}
     manifest = run(ask(tmp_path, records=[{"q": "a", "t": 9}, {"q": "a", "t": 1}], body=body, max_errors=1))
     (row,) = rows_of(manifest["quarantine"])
@@ -410,7 +410,12 @@ def test_an_answer_that_says_it_failed_is_no_delivery(sandbox: Sandbox, tmp_path
     body = {"model": "gpt-6-luna", "input": "{message.q}", "max_output_tokens": 16}
     records = [{"q": "Tell me everything. " * 50}]
     operator = OpenAISendRecordsOperator(
-        task_id="send", endpoint="create_response", body=body, records=records, results=str(tmp_path), max_error_rate=1.0
+        task_id="send",
+        endpoint="create_response",
+        body=body,
+        records=records,
+        results=str(tmp_path),
+        max_error_rate=1.0,
     )
     manifest = run(operator)
     (row,) = rows_of(manifest["results"])

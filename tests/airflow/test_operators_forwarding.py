@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_openai_dest import OpenAIManualRequestOperator, OpenAIWebhookOperator
 from airflow_provider_openai_dest.exceptions import TransientError
+from airflow_provider_openai_dest.operators.airflow_versions import AirflowFailException
 from airflow_provider_openai_dest.sandbox import Sandbox
 from tests.airflow.operator_context import (
     ASK,

@@ -25,9 +25,9 @@ BATCHES = [[{"t": "one"}, {"t": "two"}], [{"t": "three"}], [{"t": "{{ 7*7 }} {me
 def test_records_can_be_expanded(sandbox: Sandbox, tmp_path: Path, run_dag: Callable[..., Any]) -> None:
     """Each item of expand(records=...) is a task of its own; their results and manifests do not collide."""
     with DAG("expand_records", schedule=None, start_date=START) as dag:
-        OpenAIEmbeddingOperator.partial(
-            task_id="embed", input="{message.t}", results=str(tmp_path), **EMBED
-        ).expand(records=BATCHES)
+        OpenAIEmbeddingOperator.partial(task_id="embed", input="{message.t}", results=str(tmp_path), **EMBED).expand(
+            records=BATCHES
+        )
     result = run_dag(dag)
     manifests = result.xcoms["embed"]
     assert ("success", [0, 1, 2]) == (result.state, [manifest["origin"]["map_index"] for manifest in manifests])

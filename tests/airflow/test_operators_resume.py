@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_openai_dest import (
     EndpointTemplate,
@@ -16,6 +15,7 @@ from airflow_provider_openai_dest import (
     OpenAIUploadFileOperator,
 )
 from airflow_provider_openai_dest.exceptions import TransientError
+from airflow_provider_openai_dest.operators.airflow_versions import AirflowFailException
 from airflow_provider_openai_dest.sandbox import Sandbox
 from tests.airflow.operator_context import (
     ASK,

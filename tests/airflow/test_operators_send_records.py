@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_openai_dest import EndpointTemplate, OpenAISendRecordsOperator, Packing
+from airflow_provider_openai_dest.operators.airflow_versions import AirflowFailException
 from airflow_provider_openai_dest.sandbox import Sandbox
 from airflow_provider_openai_dest.sources.record import Record
 from tests.airflow.operator_context import (
@@ -36,9 +36,7 @@ MODERATE: Row = {"endpoint": "create_moderation", "body": {"input": "{message.co
 
 
 def send(tmp_path: Path, **arguments: Any) -> OpenAISendRecordsOperator:
-    return OpenAISendRecordsOperator(
-        **{"task_id": "send", "results": str(tmp_path / "results")} | MODERATE | arguments
-    )
+    return OpenAISendRecordsOperator(**{"task_id": "send", "results": str(tmp_path / "results")} | MODERATE | arguments)
 
 
 # -- endpoints ---------------------------------------------------------------------------------------
@@ -61,7 +59,9 @@ ENDPOINTS: dict[str, Row] = {
 def test_an_endpoint_is_taken_by_its_name(sandbox: Sandbox, tmp_path: Path, endpoint: str) -> None:
     """Each endpoint that is named delivers every record, whether its fields stand in body= or in fields=."""
     for place in ("body", "fields"):
-        arguments = {"body": None, "endpoint": endpoint, "records": COMMENTS, "key": "id"} | {place: ENDPOINTS[endpoint]}
+        arguments = {"body": None, "endpoint": endpoint, "records": COMMENTS, "key": "id"} | {
+            place: ENDPOINTS[endpoint]
+        }
         manifest = run(send(tmp_path, **arguments), run_id=place)
         assert ((2, 2, 0, 0), endpoint) == (counts(manifest), manifest["endpoint"])
 
@@ -87,9 +87,7 @@ def test_an_endpoint_can_be_declared_in_the_dag_file(tmp_path: Path, monkeypatch
             send(tmp_path, conn_id="recorder", endpoint=template, body={"texts": "{message.t}"}, records=records)
         )
     assert [5, 1, 4] == [outcome["answer"]["rank"] for outcome in manifest["outcomes"]]
-    assert {(2, 3), (1, 3)} == {
-        (len(body["texts"]), body["depth"]) for body in (json.loads(one.body) for one in seen)
-    }
+    assert {(2, 3), (1, 3)} == {(len(body["texts"]), body["depth"]) for body in (json.loads(one.body) for one in seen)}
 
 
 def test_fields_are_set_on_top_of_the_body(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -216,7 +214,12 @@ def test_a_connection_of_the_official_provider_works(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A connection of the type openai is used as it is."""
-    connection = {"conn_type": "openai", "password": KEY, "host": sandbox.base_url, "extra": {"openai_client_kwargs": {}}}
+    connection = {
+        "conn_type": "openai",
+        "password": KEY,
+        "host": sandbox.base_url,
+        "extra": {"openai_client_kwargs": {}},
+    }
     monkeypatch.setenv("AIRFLOW_CONN_OPENAI_DEFAULT", json.dumps(connection))
     assert (2, 2, 0, 0) == counts(run(send(tmp_path, conn_id="openai_default", records=COMMENTS)))
 
@@ -254,7 +257,9 @@ def test_a_rate_limit_that_is_given_is_kept(sandbox: Sandbox, tmp_path: Path) ->
 
 def test_each_row_says_all_of_one_record(sandbox: Sandbox, tmp_path: Path) -> None:
     """A row of the results has the record, its answer, request id, attempts and usage."""
-    manifest = run(send(tmp_path, endpoint="create_response", body=ENDPOINTS["create_response"], records=COMMENTS, key="id"))
+    manifest = run(
+        send(tmp_path, endpoint="create_response", body=ENDPOINTS["create_response"], records=COMMENTS, key="id")
+    )
     for record, row in zip(COMMENTS, rows_of(manifest["results"]), strict=True):
         assert (str(record["id"]), record, "delivered", 200, 1) == (
             row["key"],
@@ -288,9 +293,7 @@ def test_the_files_are_for_their_owner_alone(sandbox: Sandbox, tmp_path: Path) -
     assert (2, {0o600}) == (len(modes), set(modes.values()))
 
 
-def test_without_results_they_go_below_the_airflow_home(
-    sandbox: Sandbox, tmp_path: Path, airflow_home: Path
-) -> None:
+def test_without_results_they_go_below_the_airflow_home(sandbox: Sandbox, tmp_path: Path, airflow_home: Path) -> None:
     """No paid answer is ever without a place: the default has folders for Dag, run and task."""
     manifest = run(send(tmp_path, records=COMMENTS, results=None), dag_id="d 1", run_id="r/1")
     folder = Path(manifest["results"]).parent
@@ -298,9 +301,7 @@ def test_without_results_they_go_below_the_airflow_home(
     assert 2 == len(rows_of(manifest["results"]))
 
 
-def test_the_default_place_can_be_configured(
-    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_default_place_can_be_configured(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """[openai_dest] results_path says where results go."""
     monkeypatch.setenv("AIRFLOW__OPENAI_DEST__RESULTS_PATH", f"{tmp_path}/lake")
     manifest = run(send(tmp_path, records=COMMENTS, results=None))

@@ -104,7 +104,13 @@ def test_an_upload_is_left_for_the_next_try(sandbox: Sandbox, tmp_path: Path) ->
     """Files that were not sent yet are pending, and nothing is uploaded twice."""
     sandbox.set_faults("slow=0.1")
     operator = OpenAIUploadFileOperator(
-        task_id="u", purpose="user_data", records=QUESTIONS, key="id", file_per="record", results=str(tmp_path), concurrency=4
+        task_id="u",
+        purpose="user_data",
+        records=QUESTIONS,
+        key="id",
+        file_per="record",
+        results=str(tmp_path),
+        concurrency=4,
     )
     ended, _ = stop_when(operator, lambda: api_requests(sandbox) >= 4)
     sandbox.set_faults()
@@ -137,7 +143,7 @@ def test_a_stopped_webhook_task_goes_on_later(sandbox: Sandbox, tmp_path: Path) 
 
 
 def test_a_real_sigterm_stops_a_task(sandbox: Sandbox, tmp_path: Path) -> None:
-    """A signal that comes while the main thread sends ends the task as well: its handler calls on_kill, as Airflow's."""
+    """A signal in the midst of the sending ends the task as well: its handler calls on_kill, as Airflow's does."""
     sandbox.set_faults("slow=0.1")
     operator = ask(tmp_path)
     term = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM))

@@ -10,9 +10,9 @@ from typing import Any
 import pendulum
 import pytest
 from airflow.sdk import DAG, task
-from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_openai_dest import OpenAIManualRequestOperator, OpenAIUploadFileOperator, OpenAIWebhookOperator
+from airflow_provider_openai_dest.operators.airflow_versions import AirflowFailException
 from airflow_provider_openai_dest.sandbox import Sandbox
 from tests.airflow.operator_context import (
     KEY,
@@ -51,7 +51,8 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Seen]]:
 
 def send(tmp_path: Path, **arguments: Any) -> OpenAIManualRequestOperator:
     return OpenAIManualRequestOperator(
-        **{"task_id": "send", "conn_id": "recorder", "url": "/x", "concurrency": 1, "results": str(tmp_path)} | arguments
+        **{"task_id": "send", "conn_id": "recorder", "url": "/x", "concurrency": 1, "results": str(tmp_path)}
+        | arguments
     )
 
 
@@ -79,7 +80,9 @@ def test_records_written_in_the_dag_file_are_data(seen: list[Seen], tmp_path: Pa
     assert LOOKALIKES == bodies(seen)
     seen.clear()
     run(send(tmp_path, records=LOOKALIKES, body={"a": "{message.json}", "b": "<{message.json}>"}), run_id="b")
-    expected = [record if isinstance(record, str) else json.dumps(record, separators=(",", ":")) for record in LOOKALIKES]
+    expected = [
+        record if isinstance(record, str) else json.dumps(record, separators=(",", ":")) for record in LOOKALIKES
+    ]
     assert LOOKALIKES == [body["a"] for body in bodies(seen)]
     assert [f"<{text}>" for text in expected] == [body["b"] for body in bodies(seen)]
 

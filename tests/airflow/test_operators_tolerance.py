@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_openai_dest import OpenAIManualRequestOperator
+from airflow_provider_openai_dest.operators.airflow_versions import AirflowFailException
 from airflow_provider_openai_dest.sandbox import Sandbox
 from tests.airflow.operator_context import ASK, attempt, counts, fail, requests_to, rows_of
 
@@ -37,9 +37,7 @@ ALLOWED: dict[str, tuple[dict[str, Any], bool]] = {
 
 
 @pytest.mark.parametrize("case", ALLOWED)
-def test_a_task_succeeds_when_no_more_were_rejected_than_allowed(
-    sandbox: Sandbox, tmp_path: Path, case: str
-) -> None:
+def test_a_task_succeeds_when_no_more_were_rejected_than_allowed(sandbox: Sandbox, tmp_path: Path, case: str) -> None:
     """max_error_rate and max_errors both bind; without them one rejected record is too many."""
     arguments, succeeds = ALLOWED[case]
     ended = attempt(ask(tmp_path, **arguments))

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_openai_dest import OpenAIUploadFileOperator
 from airflow_provider_openai_dest.exceptions import ConfigurationError
+from airflow_provider_openai_dest.operators.airflow_versions import AirflowFailException
 from airflow_provider_openai_dest.sandbox import Sandbox
 from tests.airflow.operator_context import (
     Row,
@@ -170,9 +170,7 @@ def test_records_can_name_files(sandbox: Sandbox, tmp_path: Path) -> None:
     (tmp_path / "b.txt").write_text("second")
     records = [{"uri": f"{tmp_path}/a.txt"}, {"uri": f"{tmp_path}/b.txt"}]
     manifest = run(upload(tmp_path, records=records, file="{message.uri}", files_root=str(tmp_path)))
-    assert [b"first", b"second"] == [
-        file_content(sandbox, outcome["answer"]["id"]) for outcome in manifest["outcomes"]
-    ]
+    assert [b"first", b"second"] == [file_content(sandbox, outcome["answer"]["id"]) for outcome in manifest["outcomes"]]
 
 
 # what a record names, below a folder that has "in" with "a.txt" and beside it "secret.txt"

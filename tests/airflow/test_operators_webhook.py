@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_openai_dest import OpenAIEmbeddingOperator, OpenAIWebhookOperator
 from airflow_provider_openai_dest.exceptions import ConfigurationError, TransientError
+from airflow_provider_openai_dest.operators.airflow_versions import AirflowFailException
 from airflow_provider_openai_dest.sandbox import Sandbox
 from tests.airflow.operator_context import (
     EMBED,
@@ -126,7 +126,10 @@ GIVEN: dict[str, tuple[Any, list[Any]]] = {
     "one object": ({"a": 1}, [{"a": 1}]),
     "a JSON text": ('[{"a": 1}, {"a": 2}]', [{"a": 1}, {"a": 2}]),
     "a text": ("an alarm", ["an alarm"]),
-    "strange values": ([{"t": "{{ 7*7 }} {message.json}", "n": 2**70}], [{"t": "{{ 7*7 }} {message.json}", "n": 2**70}]),
+    "strange values": (
+        [{"t": "{{ 7*7 }} {message.json}", "n": 2**70}],
+        [{"t": "{{ 7*7 }} {message.json}", "n": 2**70}],
+    ),
 }
 
 
@@ -266,7 +269,9 @@ def test_a_private_address_is_not_reached_unless_it_is_allowed(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without allowed_private_networks a receiver on this machine is refused before anything is sent."""
-    monkeypatch.setenv("AIRFLOW_CONN_OTHER", webhook_connection(f"https://127.0.0.1:{sandbox.port}/sandbox/inbox", extra={}))
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_OTHER", webhook_connection(f"https://127.0.0.1:{sandbox.port}/sandbox/inbox", extra={})
+    )
     fail(forward(tmp_path, records=RECORDS, webhook_conn_id="other"), AirflowFailException, "allowed_private_networks")
     assert 0 == sandbox.stats()["webhooks"]["received"]
 

@@ -45,6 +45,8 @@ UNREADABLE: list[tuple[Any, str]] = [
     ('{"a": 1,\n "b": }', "body, line 2, column 7: not JSON"),
     ("{message.n} and {message.n}", "body, line 1, column 2: not JSON"),
     ("{message..n}", "body, column 0: can't read the placeholder"),
+    ("x {message..n}", "body, column 2: can't read the placeholder"),
+    ('{"a": "{message[\\"n\\"]}",}', "body, line 1, column "),
     ("{message.n", "body, column 0: the placeholder '{message.n' has no end"),
     ('{"a": ["{message.b.}"]}', "body.a[0], column 0: can't read the placeholder"),
     ({"a": {"b": [1, "x {message"]}}, "body.a.b[1], column 2: the placeholder '{message' has no end"),
@@ -88,6 +90,15 @@ def test_a_template_may_be_nested_a_hundred_deep() -> None:
     assert deepest == BodyTemplate(deepest).render(None)
     with pytest.raises(InvalidTemplateError, match=f"more than {MAX_DEPTH} levels deep"):
         BodyTemplate(deeper)
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"), [("x", "line, line 1"), ("{message.}", "line, column 0"), (["{message"], r"line\[0\]")]
+)
+def test_a_template_of_something_else_says_its_own_name(body: Any, fault: str) -> None:
+    """The template of a file's line says ``line`` where that of a body says ``body``."""
+    with pytest.raises(InvalidTemplateError, match=f"^{fault}"):
+        BodyTemplate(body, name="line")
 
 
 def test_the_default_is_the_whole_record() -> None:

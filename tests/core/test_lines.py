@@ -81,11 +81,12 @@ def test_records_can_be_grouped() -> None:
 
 def test_only_so_many_files_are_open() -> None:
     """With many groups the oldest file is sent, so that disk and handles stay bounded."""
-    rendered = _renderer(file_per="{message}").render(records(*map(str, range(OPEN_FILES + 2))))
+    source = iter(records(*map(str, range(OPEN_FILES + 2))))
+    rendered = _renderer(file_per="{message}").render(source)
     first = next(rendered)
 
     assert [*keys_of([first])] == ["0"]
-    assert len([*rendered]) == OPEN_FILES + 1
+    assert [record.data for record in source] == [str(OPEN_FILES + 1)]
 
 
 def test_a_file_has_a_name_and_fields_of_its_first_record() -> None:
