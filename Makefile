@@ -29,7 +29,7 @@ export AIRFLOW__LOGGING__LOGGING_LEVEL ?= WARNING
 export REAL
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-core test-contract test-airflow lint format docs ui wheel constraints clean
+.PHONY: help demo test test-core test-sandbox test-contract test-airflow lint format docs ui wheel constraints clean
 
 help:  ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -37,11 +37,14 @@ help:  ## List what can be made
 demo: .airflow/.migrated  ## Run one real Dag against the sandbox and print what happened (REAL=1: against OpenAI)
 	@$(BIN)/python demo/run.py
 
-test: test-core test-contract test-airflow  ## Run all tests
+test: test-core test-sandbox test-contract test-airflow  ## Run all tests
 
 # In processes of their own, so that the core's tests see whether anything of the core loads Airflow.
 test-core: .venv/.installed  ## Run the core's tests, which need no Airflow
 	$(BIN)/python -m pytest tests/core
+
+test-sandbox: .venv/.installed  ## Run the tests of the sandbox, with OpenAI's own client
+	$(BIN)/python -m pytest tests/sandbox
 
 test-contract: .venv/.installed  ## Compare endpoints and requests with OpenAI's specification and client
 	$(BIN)/python -m pytest tests/contract

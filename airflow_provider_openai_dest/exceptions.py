@@ -26,7 +26,7 @@ class ConfigurationError(OpenAIDestError):
 
 
 class InvalidTemplateError(ConfigurationError):
-    """Fail the task without a retry: a body, path or header template can't be read."""
+    """Fail the task without a retry: a body, line, URL or file name template can't be read."""
 
 
 class RecordError(OpenAIDestError):

@@ -18,7 +18,7 @@ CONN_TYPE = "openai_dest"
 OFFICIAL_CONN_TYPE = "openai"  # of apache-airflow-providers-openai; its connections work here as they are
 
 FIELDS = {
-    "api_key": FormField("API key", "password", "the key as OpenAI shows it, such as sk-proj-...", is_secret=True),
+    "api_key": FormField("API key", "password", "the key as OpenAI shows it when it is made", is_secret=True),
     "base_url": FormField("Base URL", "host", f"an address such as {DEFAULT_BASE_URL}"),
     "organization": FormField("Organization", "extra organization", "an id such as org-..."),
     "project": FormField("Project", "extra project", "an id such as proj_..."),

@@ -21,16 +21,17 @@ class UnusableAnswerError(Exception):
     """An answer came, and can't be used: it is too large, or packed in a way that can't be read."""
 
 
-async def read_content(response: httpx.Response) -> bytes:
+async def read_content(response: httpx.Response, max_bytes: int = MAX_ANSWER_BYTES) -> bytes:
     """Read the content of an answer; raises UnusableAnswerError. A refusal is cut off and never raises."""
     if not response.is_success:
         return await _read_refusal(response)
     unpacking = _unpacking(response)
+    limit = min(max_bytes, unpacking.limit)
     content = bytearray()
     async for piece in response.aiter_raw():
-        content += unpacking.unpack(piece, unpacking.limit + 1 - len(content))
-        if len(content) > unpacking.limit:
-            raise UnusableAnswerError(f"the answer has more than {unpacking.limit:,} bytes")
+        content += unpacking.unpack(piece, limit + 1 - len(content))
+        if len(content) > limit:
+            raise UnusableAnswerError(f"the answer has more than {limit:,} bytes")
     unpacking.end()
     return bytes(content)
 

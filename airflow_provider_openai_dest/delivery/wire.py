@@ -9,7 +9,7 @@ from typing import Protocol
 
 import httpx
 
-from airflow_provider_openai_dest.delivery.answer_bytes import read_content
+from airflow_provider_openai_dest.delivery.answer_bytes import MAX_ANSWER_BYTES, read_content
 from airflow_provider_openai_dest.rendering.multipart import MultipartBody
 
 CONNECT_SECONDS = 10.0
@@ -41,11 +41,18 @@ class HttpxWire:
 
     :param timeout: seconds for one request in all, from sending to the last byte of the answer.
     :param new_transport: makes a transport; each gets one connection.
+    :param max_answer_bytes: bound of one answer.
     """
 
-    def __init__(self, timeout: float, new_transport: Callable[[], httpx.AsyncBaseTransport]) -> None:
+    def __init__(
+        self,
+        timeout: float,
+        new_transport: Callable[[], httpx.AsyncBaseTransport],
+        max_answer_bytes: int = MAX_ANSWER_BYTES,
+    ) -> None:
         self._timeout = timeout
         self._new_transport = new_transport
+        self._max_answer_bytes = max_answer_bytes
         self._free: list[httpx.AsyncBaseTransport] = []
 
     async def send(self, request: httpx.Request) -> httpx.Response:
@@ -77,7 +84,7 @@ class HttpxWire:
             async with asyncio.timeout(self._timeout):
                 response = await transport.handle_async_request(request)
                 try:
-                    return response, await read_content(response)
+                    return response, await read_content(response, self._max_answer_bytes)
                 finally:
                     await response.aclose()
         except TimeoutError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import ModuleType
 
 from airflow_provider_openai_dest.endpoints import (
@@ -32,6 +33,15 @@ RETIRED: dict[str, str] = {
     "create_assistant": "the Assistants API ended on 2026-08-26; use create_response",
     "create_video": "the videos API ended on 2026-09-24",
 }
+
+
+def failed_when(method: str, url: str) -> Mapping[str, tuple[str, ...]]:
+    """Give what makes a 200 answer of this operation a failure, where a template says it of the same operation."""
+    path = url.partition("?")[0].rstrip("/")
+    for template in ENDPOINTS.values():
+        if template.method == method and path.endswith(template.path):
+            return template.failed_when
+    return {}
 
 
 def find_endpoint(endpoint: str | EndpointTemplate) -> EndpointTemplate:

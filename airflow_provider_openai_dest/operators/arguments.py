@@ -102,6 +102,15 @@ def _is_between(value: Any, least: int, most: int | None) -> bool:
     return type(value) is int and value >= least and (most is None or value <= most)
 
 
+def refuse_fixed(operator: type, keywords: Mapping[str, Any], *names: str) -> None:
+    """Raise ConfigurationError for keywords that a named operator sets itself."""
+    given = [name for name in names if name in keywords]
+    if given:
+        raise ConfigurationError(
+            f"{operator.__name__} sets {' and '.join(given)} itself: use OpenAISendRecordsOperator to choose them"
+        )
+
+
 def _keywords(operator: type) -> Iterable[str]:
     for base in operator.__mro__:
         if base is not object and issubclass(base, BaseOperator) and "__init__" in vars(base):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_openai_dest.exceptions import ConfigurationError
+from airflow_provider_openai_dest.operators.arguments import refuse_fixed
 from airflow_provider_openai_dest.operators.send_records import OpenAISendRecordsOperator
 
 
@@ -44,6 +45,7 @@ class OpenAICreateImageOperator(OpenAISendRecordsOperator):
         moderation: str | None = None,
         **kwargs: Any,
     ) -> None:
+        refuse_fixed(type(self), kwargs, "endpoint", "fields")
         if mask is not None and image is None:
             raise ConfigurationError("mask= needs image=: the image that is edited")
         if image is not None and kwargs.get("files_root") is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_openai_dest.operators.arguments import refuse_fixed
 from airflow_provider_openai_dest.operators.send_records import OpenAISendRecordsOperator
 
 
@@ -28,5 +29,6 @@ class OpenAIEmbeddingOperator(OpenAISendRecordsOperator):
         user: str | None = None,
         **kwargs: Any,
     ) -> None:
+        refuse_fixed(type(self), kwargs, "endpoint", "fields")
         fields = {"model": model, "input": input, "dimensions": dimensions, "user": user}
         super().__init__(endpoint="create_embedding", fields=fields, **kwargs)

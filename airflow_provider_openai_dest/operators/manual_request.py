@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
+from airflow_provider_openai_dest.connection.base_url import DEFAULT_BASE_URL
+from airflow_provider_openai_dest.endpoints.catalogue import failed_when
 from airflow_provider_openai_dest.endpoints.template import Content, EndpointTemplate
 from airflow_provider_openai_dest.exceptions import ConfigurationError, nearest
-from airflow_provider_openai_dest.operators.arguments import has_jinja, is_final
+from airflow_provider_openai_dest.operators.arguments import has_jinja, is_final, refuse_fixed
 from airflow_provider_openai_dest.operators.send_records import OpenAISendRecordsOperator
-from airflow_provider_openai_dest.rendering.placeholders import parse_text
+from airflow_provider_openai_dest.rendering.target import Target
 
 if TYPE_CHECKING:
     from airflow_provider_openai_dest.connection.settings import ConnectionSettings
@@ -46,6 +48,7 @@ class OpenAIManualRequestOperator(OpenAISendRecordsOperator):
         file_fields: Sequence[str] = (),
         **kwargs: Any,
     ) -> None:
+        refuse_fixed(type(self), kwargs, "endpoint")
         if method.upper() not in METHODS:
             raise ConfigurationError(f"unknown method {method!r}: {nearest(method.upper(), METHODS)}")
         if content_format is not None and content_format not in get_args(Content):
@@ -58,7 +61,7 @@ class OpenAIManualRequestOperator(OpenAISendRecordsOperator):
         self.file_fields = tuple(file_fields)
         super().__init__(endpoint=self.endpoint_template(), **kwargs)
         if not has_jinja(url):
-            parse_text(url, "url")
+            _check_url(url)
         if is_final(self.headers):
             self._check_headers()
 
@@ -71,6 +74,7 @@ class OpenAIManualRequestOperator(OpenAISendRecordsOperator):
             content=self.content_format,
             file_fields=self.file_fields,
             answer="any",
+            failed_when=failed_when(self.method, self.url),
         )
 
     def template_parts(self) -> list[Any]:
@@ -95,3 +99,9 @@ class OpenAIManualRequestOperator(OpenAISendRecordsOperator):
 
         if faults := header_faults(self.headers, RESERVED_OF_REQUESTS):
             raise ConfigurationError(*(f"headers: {fault}" for fault in faults))
+
+
+def _check_url(url: str) -> None:
+    """Raise ConfigurationError for a URL that no connection can reach; the origin is known when the task runs."""
+    origin = "/".join(url.split("/")[:3]) if "://" in url else DEFAULT_BASE_URL
+    Target(origin, url)

@@ -23,6 +23,7 @@ from airflow_provider_openai_dest.operators.arguments import (
 from airflow_provider_openai_dest.operators.end_of_run import log_end
 from airflow_provider_openai_dest.operators.failures import told_to_airflow
 from airflow_provider_openai_dest.rendering.body import WHOLE_RECORD, BodyTemplate, Missing
+from airflow_provider_openai_dest.sources.keys import parse_key
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -320,6 +321,8 @@ class OpenAISendRecordsOperator(BaseOperator):
             }
         )
         self._tolerance()
+        if self.key is not None and is_final(self.key):
+            parse_key(self.key)
         self.endpoint_template()
         if is_final(self.body, self.fields):
             self.body_template()

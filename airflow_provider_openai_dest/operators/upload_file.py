@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_openai_dest.exceptions import ConfigurationError, nearest
-from airflow_provider_openai_dest.operators.arguments import is_final
+from airflow_provider_openai_dest.operators.arguments import is_final, refuse_fixed
 from airflow_provider_openai_dest.operators.send_records import OpenAISendRecordsOperator
 from airflow_provider_openai_dest.rendering.body import WHOLE_RECORD, BodyTemplate
 from airflow_provider_openai_dest.rendering.lines import LinesRenderer, read_file_per
@@ -50,6 +50,7 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
         expires_after: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
+        refuse_fixed(type(self), kwargs, "endpoint", "fields")
         if purpose not in PURPOSES and "{{" not in purpose:
             raise ConfigurationError(f"unknown purpose {purpose!r}: {nearest(purpose, PURPOSES)}")
         if file is not None and kwargs.get("files_root") is None:

@@ -89,7 +89,7 @@ class BinaryFiles:
 def safe_name(text: str) -> str:
     """Make a file name of any text: what is unsafe becomes ``_``, and a hash keeps two names apart then."""
     safe = _UNSAFE.sub("_", text).strip("._")[:_LONGEST_NAME]
-    if safe == text:
+    if safe and safe == text:
         return safe
     digest = hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()[:10]
     return f"{safe}-{digest}" if safe else digest

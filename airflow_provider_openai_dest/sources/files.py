@@ -68,7 +68,7 @@ def _read(reader: Reader, file: ReadableFile) -> Iterator[Any]:
 def _choose_readers(files: Sequence[ReadableFile], file_format: str | None) -> list[Reader]:
     if file_format is not None:
         if file_format not in READERS:
-            raise ConfigurationError(f"file_format {file_format!r} is unknown: {nearest(file_format, READERS)}")
+            raise ConfigurationError(f"the format {file_format!r} is unknown: {nearest(file_format, READERS)}")
         return [READERS[file_format]] * len(files)
     found = [(file, _extension(file)) for file in files]
     faults = [_unknown(file, extension) for file, extension in found if extension not in READERS]
@@ -84,9 +84,10 @@ def _extension(file: ReadableFile) -> str:
 
 def _unknown(file: ReadableFile, extension: str) -> str:
     what = f"the extension {extension!r} is unknown" if extension else "there is no extension"
-    known = ", ".join(f".{name}" for name in READERS)
-    hint = f" ({nearest(extension, READERS)})" if extension else ""
-    return f"{location(file)}: {what}{hint}; known are {known}, each also with .gz; or give file_format"
+    return (
+        f"{location(file)}: {what}, {nearest(extension, READERS)} Each may also be gzipped (.gz). "
+        "Where the name does not tell it, name the format (source_format)"
+    )
 
 
 def _identities(files: Sequence[ReadableFile]) -> list[str]:

@@ -72,9 +72,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_lake(tmp_path_factory.mktemp("lake"))
 
 
-@pytest.mark.parametrize(
-    "example", [each for each in EXAMPLES if each.makes_a_dag and "def test_" not in each.text], ids=name_of
-)
+@pytest.mark.parametrize("example", [each for each in EXAMPLES if each.makes_a_dag], ids=name_of)
 def test_a_dag_that_is_shown_runs(
     example: Example, lake: Path, sandbox: Sandbox, run_dag: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -100,13 +98,17 @@ def load_dag(example: Example, lake: Path, folder: Path) -> DAG:
     return found
 
 
-@pytest.mark.parametrize(
-    "example", [each for each in EXAMPLES if not each.makes_a_dag or "def test_" in each.text], ids=name_of
-)
+@pytest.mark.parametrize("example", [each for each in EXAMPLES if not each.makes_a_dag], ids=name_of)
 def test_code_that_is_shown_runs(
-    example: Example, lake: Path, sandbox: Sandbox, request: pytest.FixtureRequest
+    example: Example,
+    lake: Path,
+    sandbox: Sandbox,
+    airflow_db: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
     """Each other block runs; the tests in it pass."""
+    monkeypatch.chdir(REPOSITORY)
     names = run_block(example, lake)
     for name, thing in names.items():
         if name.startswith("test_"):

@@ -254,13 +254,13 @@ def test_a_strange_value_is_carried_exactly_or_rejected(sandbox: Sandbox, tmp_pa
 
 @pytest.mark.parametrize("case", [case for case, (_, is_carried) in STRANGE.items() if not is_carried])
 def test_a_value_that_can_not_be_carried_is_kept_for_people(sandbox: Sandbox, tmp_path: Path, case: str) -> None:
-    """The quarantine says what the value was, in a row that can be read."""
+    """The quarantine says what the record was, as far as that can be shown, in a row that can be read."""
     manifest = run(
         ask(tmp_path, records=[{"q": "one"}, {"q": STRANGE[case][0]}], body="{message.json}", max_error_rate=1.0)
     )
     row = next(row for row in rows_of(manifest["quarantine"]) if row["key"] == "1")
     assert (None, "unserializable") == (row["record"], row["error"]["code"])
-    assert row["record_repr"].startswith("{'q': ")
+    assert row["record_repr"].startswith(("{'q': ", "a dict"))
 
 
 def test_a_strange_value_arrives_in_a_body_byte_for_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -141,6 +141,15 @@ def test_the_bound_can_be_configured(sandbox: Sandbox, tmp_path: Path, monkeypat
     assert run(ask(tmp_path, records=questions(1)))["outcomes"] is None
 
 
+@pytest.mark.parametrize("bound", ["lots", "-1", "1.5"])
+def test_a_configured_bound_that_is_no_number_is_told(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str
+) -> None:
+    """A wrong option fails the task without a retry, by its name."""
+    monkeypatch.setenv("AIRFLOW__OPENAI_DEST__MAX_XCOM_BYTES", bound)
+    fail(ask(tmp_path, records=questions(1)), AirflowFailException, "max_xcom_bytes")
+
+
 def test_vectors_are_not_pushed_beyond_the_bound(sandbox: Sandbox, tmp_path: Path) -> None:
     """A few vectors stand in XCom, many do not."""
     few = run(embed(tmp_path, records=questions(3)), run_id="few")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import wave
 from collections.abc import Iterator
 from contextlib import suppress
@@ -140,12 +141,29 @@ def test_headers_are_sent(seen: list[Seen], tmp_path: Path) -> None:
     assert wanted.items() <= seen[0].headers.items()
 
 
-@pytest.mark.parametrize(
-    "name", ["Authorization", "authorization", "Host", "Content-Length", "Transfer-Encoding", "bad name", "Cookie\n"]
-)
-def test_headers_that_are_not_the_authors_to_set_fail_the_task(seen: list[Seen], tmp_path: Path, name: str) -> None:
-    """The key, the host and the framing of a request can't be set by hand: the task fails and nothing is sent."""
-    fail(ask(tmp_path, conn_id="recorder", url="/x", headers={name: "Bearer other"}), AirflowFailException, repr(name))
+HEADERS_OF_OTHERS = [
+    "Authorization",
+    "authorization",
+    "Host",
+    "Content-Length",
+    "Content-Type",
+    "Transfer-Encoding",
+    "bad name",
+    "Cookie\n",
+]
+
+
+@pytest.mark.parametrize("name", HEADERS_OF_OTHERS)
+def test_headers_that_are_not_the_authors_to_set_are_refused(tmp_path: Path, name: str) -> None:
+    """The key, the host and the framing of a request can't be set by hand: the constructor says so."""
+    with pytest.raises(ConfigurationError, match=re.escape(repr(name))):
+        ask(tmp_path, url="/x", headers={name: "Bearer other"})
+
+
+@pytest.mark.parametrize("value", ["{{ 'a\n' }}b", "{{ 'ü' }}", "{{ '' }}"])
+def test_a_header_that_jinja_makes_is_checked_as_well(seen: list[Seen], tmp_path: Path, value: str) -> None:
+    """A value that can't be sent fails the task without a retry, and nothing is sent."""
+    fail(ask(tmp_path, conn_id="recorder", url="/x", headers={"X-Team": value}), AirflowFailException, "'X-Team'")
     assert not seen
 
 

@@ -62,6 +62,28 @@ def test_sources_can_be_expanded(sandbox: Sandbox, tmp_path: Path, run_dag: Call
     assert ("success", [(1, 1, 0, 0)] * 3) == (result.state, [counts(manifest) for manifest in result.xcoms["ask"]])
 
 
+def test_the_outputs_of_mapped_tasks_are_records(sandbox: Sandbox, tmp_path: Path, run_dag: Callable[..., Any]) -> None:
+    """What the indexes of a mapped upstream task returned is one data set, in their order."""
+    with DAG("reduce_outputs", schedule=None, start_date=START) as dag:
+
+        @task
+        def double(number: int) -> dict[str, Any]:
+            return {"t": f"number {number * 2}"}
+
+        OpenAIEmbeddingOperator(
+            task_id="embed",
+            input="{message.t}",
+            results=str(tmp_path),
+            records=double.expand(number=[1, 2, 3]),
+            **EMBED,
+        )
+    result = run_dag(dag)
+    assert ("success", ["number 2", "number 4", "number 6"]) == (
+        result.state,
+        [row["record"]["t"] for row in rows_of(result.xcoms["embed"]["results"])],
+    )
+
+
 def test_each_manifest_of_a_mapped_task_can_be_forwarded(
     sandbox: Sandbox, tmp_path: Path, run_dag: Callable[..., Any]
 ) -> None:

@@ -218,6 +218,19 @@ def test_resume_can_be_forced(sandbox: Sandbox, tmp_path: Path, resume: Any) -> 
     assert FORCED[resume] == (retried, sent(sandbox))
 
 
+def test_the_quarantine_of_a_resumed_delivery_has_what_is_rejected_now(sandbox: Sandbox, tmp_path: Path) -> None:
+    """What was rejected first and delivered after a clear is not sent again by a replay of the quarantine."""
+    sandbox.set_faults("status=400,match=question b", "status=400,match=question e")
+    fail(ask(tmp_path), AirflowFailException)
+    sandbox.set_faults("status=400,match=question e")
+    again = run(ask(tmp_path, max_errors=1), clear_number=1)
+    assert (6, 5, 1, 0) == counts(again)
+    sandbox.set_faults()
+    sandbox.reset()
+    replayed = run(ask(tmp_path / "replay", task_id="replay", records=None, key=None, source=again["quarantine"]))
+    assert (["e"], 1) == ([outcome["key"] for outcome in replayed["outcomes"]], sent(sandbox))
+
+
 # -- a change under a half-done delivery -------------------------------------------------------------
 
 # arguments before and after

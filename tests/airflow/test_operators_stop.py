@@ -25,6 +25,7 @@ from tests.airflow.operator_context import (
     Attempt,
     RunningTask,
     api_requests,
+    attempt,
     attempt_in_place,
     counts,
     inbox_items,
@@ -158,6 +159,47 @@ def test_a_real_sigterm_stops_a_task(sandbox: Sandbox, tmp_path: Path) -> None:
         signal.signal(signal.SIGTERM, before)
     assert (True, TransientError) == (seconds < 2, type(ended.error))
     assert ended.xcom["delivered"] == api_requests(sandbox) < 200
+
+
+def test_a_timeout_of_the_task_keeps_what_was_answered(sandbox: Sandbox, tmp_path: Path) -> None:
+    """An execution_timeout, which raises in the midst of the sending, loses no answer: the next try goes on."""
+
+    class TimeoutOfTheTaskError(Exception):
+        pass
+
+    def ring(*_: Any) -> None:
+        raise TimeoutOfTheTaskError
+
+    sandbox.set_faults("slow=0.1")
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.5)
+        began = time.monotonic()
+        ended = attempt(ask(tmp_path))
+        seconds = time.monotonic() - began
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert (True, TimeoutOfTheTaskError) == (seconds < 2, type(ended.error))
+    answered = api_requests(sandbox)
+    assert 0 < answered < 200
+    sandbox.set_faults()
+    assert (200, 200, 0, 0) == counts(run(ask(tmp_path, concurrency=16), try_number=2))
+    assert (200, 0) == (api_requests(sandbox), sandbox.stats()["repeated_items"])
+
+
+@pytest.mark.parametrize("kind", ["send", "forward"])
+def test_a_task_that_is_killed_before_it_begins_sends_nothing(sandbox: Sandbox, tmp_path: Path, kind: str) -> None:
+    """A kill that comes even before the first line of execute is not forgotten either."""
+    operator = (
+        ask(tmp_path)
+        if kind == "send"
+        else OpenAIWebhookOperator(task_id="forward", records=QUESTIONS, key="id", results=str(tmp_path))
+    )
+    operator.on_kill()
+    ended = attempt_in_place(operator)
+    assert ended.error is not None
+    assert (0, 0) == (api_requests(sandbox), sandbox.stats()["webhooks"]["received"])
 
 
 def test_a_task_that_is_killed_while_it_prepares_sends_nothing(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -118,6 +118,13 @@ def test_a_text_of_an_upstream_task_is_data(seen: list[Seen], tmp_path: Path, te
     assert [text] == bodies(seen)
 
 
+@pytest.mark.parametrize("text", ["[draft] a text", "{curly} text", "None"])
+def test_a_text_written_in_the_dag_file_is_data(seen: list[Seen], tmp_path: Path, text: str) -> None:
+    """So is a text in the Dag file that has no Jinja in it."""
+    run(send(tmp_path, records=text))
+    assert [text] == bodies(seen)
+
+
 def test_records_of_files_are_data(seen: list[Seen], tmp_path: Path) -> None:
     """So are those of a file."""
     (tmp_path / "in.jsonl").write_text("".join(json.dumps(record) + "\n" for record in LOOKALIKES))

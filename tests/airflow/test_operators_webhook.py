@@ -16,6 +16,7 @@ from tests.airflow.operator_context import (
     EMBED,
     Row,
     api_requests,
+    attempt,
     counts,
     fail,
     inbox_items,
@@ -110,6 +111,23 @@ def test_a_record_that_was_tried_again_is_forwarded_once(sandbox: Sandbox, tmp_p
 def test_what_is_no_manifest_fails_the_task(sandbox: Sandbox, tmp_path: Path, manifest: Any) -> None:
     """Anything else than a manifest fails without a retry."""
     fail(forward(tmp_path, manifest=manifest), AirflowFailException, "manifest=")
+
+
+@pytest.mark.parametrize("folder", ["lake[1]", "lake*", "la?ke", "with blank", "ünï"])
+def test_results_of_any_folder_are_found(sandbox: Sandbox, tmp_path: Path, folder: str) -> None:
+    """Signs of a pattern in the folder of the results lose no outcome."""
+    manifest = embedded(tmp_path, results=str(tmp_path / folder))
+    assert (3, 3, 0, 0) == counts(run(forward(tmp_path, manifest=manifest)))
+
+
+def test_results_that_are_gone_are_not_taken_for_none(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A manifest whose result files this worker can't see fails the task: nothing is not what was delivered."""
+    manifest = embedded(tmp_path)
+    for path in (tmp_path / "embedded").glob("outcomes-*.jsonl"):
+        path.unlink()
+    ended = attempt(forward(tmp_path, manifest=manifest))
+    assert ended.error is not None
+    assert manifest["results"] in str(ended.error)
 
 
 def test_the_output_of_a_mapped_task_is_told_to_be_expanded(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import hypothesis
 import pytest
 
 CORE_TESTS = Path(__file__).parent
-
-# No deadline: a slow machine is no defect. CI tries the same examples each time; a developer's runs go on searching.
-hypothesis.settings.register_profile("search", deadline=None)
-hypothesis.settings.register_profile("repeat", deadline=None, derandomize=True)
-hypothesis.settings.load_profile("repeat" if os.environ.get("CI") else "search")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -78,11 +78,15 @@ def outcome(key: str = "a", status: Status = Status.DELIVERED, **fields: Any) ->
 
 
 class FakeClock:
-    """Time that passes only when all who wait have waited: the next to wake is woken, and it is that time then."""
+    """Time that passes only when nobody else does anything: the next to wake is woken, and it is that time then.
+
+    ``activity`` grows with whatever somebody does.
+    """
 
     def __init__(self) -> None:
         self.time = 0.0
         self.slept: list[float] = []
+        self.activity = 0
         self._wakings: list[float] = []
 
     def now(self) -> float:
@@ -94,10 +98,11 @@ class FakeClock:
         self.slept.append(seconds)
         waking = self.time + seconds
         self._wakings.append(waking)
-        idle = 0
+        idle, seen = 0, self.activity
         while not until.is_set() and idle < IDLE_ROUNDS:
             await asyncio.sleep(0)
-            idle = idle + 1 if waking <= min(self._wakings) else 0
+            is_idle = waking <= min(self._wakings) and seen == self.activity
+            idle, seen = idle + 1 if is_idle else 0, self.activity
         self._wakings.remove(waking)
         if not until.is_set():
             self.time = max(self.time, waking)
@@ -121,6 +126,7 @@ class FakeWire:
 
     async def send(self, request: httpx.Request) -> httpx.Response:
         """Answer, after so many seconds of the clock."""
+        self.clock.activity += 1
         self.sent.append(request)
         self.when.append(self.clock.now())
         self.in_flight += 1
