@@ -37,12 +37,6 @@ Item = TypeVar("Item")
 INTAKE_CHUNK = 64
 MAX_XCOM_BYTES = 48 * 1024
 
-COUNT_SECONDS = 2.0
-"""How long the rest of a source is read, only to be counted, after the sending was stopped."""
-
-GRACE_SECONDS = 20.0
-"""How long answers are waited for after the task was interrupted."""
-
 
 class Destination:
     """Sends every record of a source to one endpoint and brings every outcome to the sinks. It runs once.
@@ -56,6 +50,8 @@ class Destination:
     :param max_inline_bytes: size up to which the manifest holds the outcomes themselves.
     :param intake_chunk: records read ahead at once.
     :param on_interrupt: called when the run is interrupted or breaks, to stop what runs beside it.
+    :param count_seconds: how long the rest of the source is read, only to be counted, after the sending was stopped.
+    :param grace_seconds: how long answers are waited for after the run was interrupted.
     """
 
     def __init__(
@@ -70,6 +66,8 @@ class Destination:
         max_inline_bytes: int = MAX_XCOM_BYTES,
         intake_chunk: int = INTAKE_CHUNK,
         on_interrupt: Callable[[], None] = lambda: None,
+        count_seconds: float = 2.0,
+        grace_seconds: float = 20.0,
     ) -> None:
         self._endpoint = endpoint
         self._renderer = renderer
@@ -79,9 +77,12 @@ class Destination:
         self._earlier = earlier
         self._intake_chunk = intake_chunk
         self._on_interrupt = on_interrupt
+        self._count_seconds = count_seconds
+        self._grace_seconds = grace_seconds
         self._tally = Tally(max_inline_bytes)
         self._settled = SettledRecords()
         self._rendered = 0
+        self._is_all_rendered = False
         self._unsent = 0
         self._failure: Exception | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -167,7 +168,7 @@ class Destination:
         loop, task = self._loop, self._task
         if loop is not None and task is not None:
             with suppress(RuntimeError):  # the loop has ended
-                loop.call_soon_threadsafe(lambda: loop.call_later(GRACE_SECONDS, task.cancel))
+                loop.call_soon_threadsafe(lambda: loop.call_later(self._grace_seconds, task.cancel))
 
     async def _run(self, source: Source) -> Census:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
@@ -188,8 +189,8 @@ class Destination:
             await self._count_rest(requests)
         self._failure = self._failure or settlement.error
         census = intake.close()
-        unrendered = census.given - self._rendered
-        self._tally.count(Status.PENDING, settlement.unwritten + self._unsent + unrendered)
+        left = 0 if self._is_all_rendered else census.given - self._rendered
+        self._tally.count(Status.PENDING, settlement.unwritten + self._unsent + left)
         for status, number in census.others.items():
             self._tally.count(status, number)
         return census
@@ -204,11 +205,12 @@ class Destination:
                 self._rendered += _weight(item)
                 if isinstance(item, RenderedRequest):
                     yield item
+        self._is_all_rendered = self._failure is None
 
     async def _count_rest(self, requests: AsyncIterator[RenderedRequest]) -> None:
         """Read on without sending, so that what is left is counted; not for long, since a stop should be quick."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(COUNT_SECONDS):
+            async with asyncio.timeout(self._count_seconds):
                 async for unsent in requests:
                     self._unsent += len(unsent.records)
 

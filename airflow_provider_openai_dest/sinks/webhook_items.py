@@ -83,7 +83,7 @@ class WebhookRenderer:
             try:
                 if record.fault:
                     raise record.fault
-                encode_json(record.data)
+                encode_json(_with_id(record))
             except RecordError as error:
                 yield RefusedRecord(record=record, error=error)
                 continue

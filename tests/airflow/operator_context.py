@@ -17,6 +17,8 @@ from typing import Any
 import httpx
 from airflow.sdk.types import NOTSET
 
+from airflow_provider_openai_dest.exceptions import ConfigurationError
+from airflow_provider_openai_dest.operators.airflow_versions import AirflowFailException
 from airflow_provider_openai_dest.sandbox import DEMO_WEBHOOK_SECRET, Sandbox
 
 KEY = "sk-proj-operatortests0123456789abcdef"
@@ -121,6 +123,16 @@ def fail(operator: Any, kind: type[BaseException], words: str = "", **who: Any) 
     assert type(ended.error) is kind, ended.error
     assert words in str(ended.error)
     return ended
+
+
+def refuse(make: Callable[[], Any], words: str = "") -> None:
+    """Make and execute an operator that must fail without a retry: when the Dag is parsed, or when the task runs."""
+    try:
+        operator = make()
+    except ConfigurationError as error:
+        assert words in str(error)
+    else:
+        fail(operator, AirflowFailException, words)
 
 
 def rows_of(pattern: str | None) -> list[Row]:

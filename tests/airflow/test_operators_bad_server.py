@@ -98,6 +98,12 @@ def test_a_server_that_is_down_leaves_all_for_the_next_try(sandbox: Sandbox, tmp
     assert api_requests(sandbox) < 300
 
 
+def test_why_records_are_pending_is_told(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The error names what became of the first record that is left, and not only that some are."""
+    sandbox.set_faults("reset_after_work,match=question 7")
+    fail(ask(tmp_path, ambiguous_retries=0), TransientError, "answer_lost")
+
+
 def test_a_model_that_is_not_there_stops_after_ten_records(sandbox: Sandbox, tmp_path: Path) -> None:
     """When the first ten records are all refused alike it is the model: the rest is not sent, and a clear sends all."""
     sandbox.set_faults("status=404,code=model_not_found,message=No such model.")

@@ -26,6 +26,7 @@ from tests.airflow.operator_context import (
     inbox_items,
     openai_connection,
     recording_server,
+    refuse,
     requests_to,
     rows_of,
     run,
@@ -181,6 +182,12 @@ def test_a_source_can_be_an_object(sandbox: Sandbox, tmp_path: Path) -> None:
     assert ["n0", "n1", "n2"] == [outcome["key"] for outcome in manifest["outcomes"]]
 
 
+@pytest.mark.parametrize("source", [["/in/a.jsonl", "/in/b.jsonl"], 7, {"path": "/in/a.jsonl"}], ids=repr)
+def test_what_is_no_source_is_told(sandbox: Sandbox, tmp_path: Path, source: Any) -> None:
+    """A source that is neither a path nor an object that gives records fails without a retry, at the latest at run."""
+    refuse(lambda: send(tmp_path, source=source), "source")
+
+
 def test_a_source_that_breaks_keeps_what_was_read(sandbox: Sandbox, tmp_path: Path) -> None:
     """A source that fails in its middle lets Airflow retry; what was read before is sent and kept."""
 
@@ -313,6 +320,12 @@ def test_the_manifest_stands_beside_the_results(sandbox: Sandbox, tmp_path: Path
     manifest = run(send(tmp_path, records=COMMENTS))
     (file,) = (tmp_path / "results").glob("manifest-*.json")
     assert manifest == json.loads(file.read_text())
+
+
+def test_results_that_are_a_file_are_told(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A results= that can never be a folder fails without a retry and says so."""
+    (tmp_path / "results").write_text("a file")
+    fail(send(tmp_path, records=COMMENTS), AirflowFailException, str(tmp_path / "results"))
 
 
 def test_a_folder_that_can_not_be_written_sends_nothing(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -175,6 +175,33 @@ def test_the_output_of_a_task_can_be_a_path(seen: list[Seen], tmp_path: Path) ->
     assert (1, 1, 0, 0) == counts(run(operator, upstream={"path": f"{tmp_path}/in.jsonl"}))
 
 
+def test_arguments_can_be_the_output_of_a_task(sandbox: Sandbox, tmp_path: Path) -> None:
+    """URL, purpose, model and connection take what an upstream task returned, as every templated field does."""
+    with DAG("arguments", schedule=None) as dag:
+        value = upstream("value", dag=dag)
+        operators = {
+            "/models": OpenAIManualRequestOperator(task_id="url", url=value, method="GET", results=str(tmp_path)),
+            "user_data": OpenAIUploadFileOperator(task_id="u", purpose=value, records=[{}], results=str(tmp_path)),
+            "openai_dest_default": OpenAIManualRequestOperator(
+                task_id="conn", url="/models", method="GET", conn_id=value, results=str(tmp_path)
+            ),
+        }
+    for returned, operator in operators.items():
+        assert (1, 1, 0, 0) == counts(run(operator, upstream={"value": returned}))
+
+
+def test_the_name_of_a_file_is_rendered(sandbox: Sandbox, tmp_path: Path) -> None:
+    """filename= takes Jinja beside placeholders of the record."""
+    operator = OpenAIUploadFileOperator(
+        task_id="u",
+        purpose="user_data",
+        records=[{"t": "one"}],
+        filename="{{ ti.task_id }}-{message.t}.jsonl",
+        results=str(tmp_path),
+    )
+    assert "u-one.jsonl" == run(operator)["outcomes"][0]["answer"]["filename"]
+
+
 def test_records_are_not_shown_among_the_rendered_fields(tmp_path: Path) -> None:
     """What Airflow shows of literal records is how many there are."""
     assert "<2 literal records>" == str(send(tmp_path, records=[{"secret": "x"}, {}]).records)

@@ -157,7 +157,7 @@ def test_a_refused_batch_is_cut_in_two() -> None:
     assert not renderer.split(first)
 
 
-@pytest.mark.parametrize("key", ["sku 1", "a.b", "ключ", "\ud800", "x" * 5000, "msg_1", "a\r\nb: c"])
+@pytest.mark.parametrize("key", ["sku 1", "a.b", "ключ", "x" * 5000, "msg_1", "a\r\nb: c"])
 def test_a_key_that_is_no_id_is_made_one(key: str) -> None:
     """A file of quarantined records is a source of items, too, and its keys are the author's."""
     (asked,) = rendered([Record(key=key, position=0, data={"q": 1})])

@@ -108,19 +108,17 @@ def test_a_forwarding_that_breaks_is_told_at_the_end() -> None:
 
 def test_an_end_is_seen_by_all_readers() -> None:
     """Also by one that a stopped forwarding has left behind."""
-    seen = []
+    readers: list[threading.Thread] = []
 
     def deliver(source: Source) -> Manifest:
-        reader = threading.Thread(target=lambda: seen.append(sum(1 for _ in source)), daemon=True)
-        reader.start()
-        seen.append(reader)  # type: ignore[arg-type]
+        readers.append(threading.Thread(target=lambda: counted(source), daemon=True))
+        readers[0].start()
         return Manifest(endpoint="webhook", whole_input=False)
 
     sink = sink_to(deliver)
     sink.write([outcome()] * 5)
     assert within(LONGEST, sink.close)
-    reader = seen[0]
-    reader.join(LONGEST)  # type: ignore[attr-defined]
-    assert not reader.is_alive()  # type: ignore[attr-defined]
+    readers[0].join(LONGEST)
+    assert not readers[0].is_alive()
     assert sink.manifest is not None
     assert (5, 5) == (sink.manifest.input, sink.manifest.pending)
