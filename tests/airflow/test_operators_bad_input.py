@@ -326,6 +326,8 @@ def test_a_refusal_names_the_field_that_the_api_blames(sandbox: Sandbox, tmp_pat
 
 STOPS = {
     "a wrong key": ("status=401", "invalid_api_key"),
+    "a key refused in other words": ("status=401,code=no_such_word", "no_such_word"),
+    "a project refused in other words": ("status=403,code=no_such_word", "no_such_word"),
     "a region": ("status=403", "unsupported_country_region_territory"),
     "a quota": ("status=429,code=insufficient_quota", "insufficient_quota"),
     "no credit": ("status=429,code=credit_balance_exhausted", "credit_balance_exhausted"),

@@ -32,6 +32,7 @@ def test_records_can_be_expanded(sandbox: Sandbox, tmp_path: Path, run_dag: Call
     manifests = result.xcoms["embed"]
     assert ("success", [0, 1, 2]) == (result.state, [manifest["origin"]["map_index"] for manifest in manifests])
     assert [(2, 2, 0, 0), (1, 1, 0, 0), (1, 1, 0, 0)] == [counts(manifest) for manifest in manifests]
+    assert [f"map_index={index}" for index in range(3)] == [Path(one["results"]).parent.name for one in manifests]
     assert BATCHES == [[row["record"] for row in rows_of(manifest["results"])] for manifest in manifests]
 
 

@@ -149,6 +149,13 @@ def test_a_pause_is_everybodys() -> None:
     assert sent_in(limit, 20.0, 10.0) == pytest.approx(110, abs=2)
 
 
+def test_a_refusal_empties_the_bucket() -> None:
+    """The server had nothing left, whatever the mirror says."""
+    limit = RateLimit(requests_per_minute=600)
+    limit.pause(0.05, 0.0)
+    assert limit.wait(0, 0.05) == pytest.approx(0.05)
+
+
 def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
     """The last word is the longest."""
     limit = RateLimit()

@@ -35,6 +35,10 @@ OPENAI_REPLIES: dict[str, tuple[httpx.Response, Verdict]] = {
     "429 that no wait ends": (refusal(429, "rate_limit_exceeded", TOO_LARGE), Verdict.REJECTED),
     "429 insufficient_quota": (refusal(429, "insufficient_quota"), Verdict.ABORT),
     "429 of the quota's type": (reply(429, {"error": {"type": "insufficient_quota"}}), Verdict.ABORT),
+    "429 of the quota's type beside another code": (
+        reply(429, {"error": {"code": "new_word", "type": "insufficient_quota"}}),
+        Verdict.ABORT,
+    ),
     "429 credit_balance_exhausted": (refusal(429, "credit_balance_exhausted"), Verdict.ABORT),
     "429 organization_spend_limit_exceeded": (refusal(429, "organization_spend_limit_exceeded"), Verdict.ABORT),
     "429 project_spend_limit_exceeded": (refusal(429, "project_spend_limit_exceeded"), Verdict.ABORT),
