@@ -21,6 +21,8 @@ export AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS := True
 export AIRFLOW__CORE__TEST_CONNECTION := Enabled
 export AIRFLOW__CORE__PARALLELISM := 4
 export AIRFLOW__CORE__EXECUTION_API_SERVER_URL := http://127.0.0.1:$(PORT)/execution/
+# A new Dag file is seen after 10 seconds and not after 5 minutes.
+export AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL := 10
 export AIRFLOW__API__HOST := 127.0.0.1
 export AIRFLOW__API__PORT := $(PORT)
 export AIRFLOW__API__BASE_URL := http://127.0.0.1:$(PORT)

@@ -135,12 +135,13 @@ class Destination:
         if self._dispatcher.abort is not None:
             raise AbortError(
                 f"{manifest.endpoint} was stopped: {self._dispatcher.abort}; "
-                f"{manifest.delivered} records are delivered and kept, {manifest.pending} are pending: "
-                "mend the cause and clear the task to send these",
+                f"{manifest.delivered} records are delivered and kept, {manifest.rejected} rejected, "
+                f"{manifest.pending} pending: mend the cause and clear the task to send all but the delivered",
                 manifest.as_dict(),
             )
         if not manifest.is_settled:
-            why = f" (the server failed: {self._dispatcher.outage})" if self._dispatcher.outage else ""
+            outage = self._dispatcher.outage
+            why = f" (the server failed: {outage})" if outage else manifest.why_pending
             rest = "" if manifest.whole_input else ", and the source was not read to its end"
             raise TransientError(
                 f"{manifest.endpoint}: {manifest.pending} of {manifest.input} records are pending{why}{rest}; "

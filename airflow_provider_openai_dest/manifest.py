@@ -62,6 +62,14 @@ class Manifest:
         """Whether every record of the source is delivered or rejected."""
         return self.whole_input and not self.pending
 
+    @property
+    def why_pending(self) -> str:
+        """Why the first kind of record is pending, as the end of a clause; empty when nobody failed to deliver it."""
+        for kind in self.rejections:
+            if kind["status"] == Status.PENDING:
+                return f" (first: record {kind['first_key']!r}, {kind['code']}: {kind['first_message']})"
+        return ""
+
     def add_unread(self, input: int) -> None:  # noqa: A002 - the manifest's own word
         """Count the records that nobody read, of a source that is known to have ``input``, as pending."""
         self.pending += input - self.input

@@ -3,7 +3,7 @@
 The outcomes are the log. Beside them each delivery has a small claim file, put before anything is sent, which says
 what is delivered where, and whether it came to its end::
 
-    outcomes-{scope}-d1-g0-t02-3fa9c1.jsonl   rows of delivery 1, written by try 2 in generation 0 (the clear number)
+    outcomes-{scope}-d1-g00-t02-3fa9c1.jsonl  rows of delivery 1, written by try 2 in generation 0 (the clear number)
     delivery-{scope}-d1-g0.json               claim: delivery 1 began, or went on, in generation 0
     delivery-{scope}-d1-end.json              the manifest, when nothing was left
 """
@@ -27,6 +27,9 @@ from airflow_provider_openai_dest.sinks.folder import Folder, RowLog, list_names
 log = logging.getLogger(__name__)
 
 Resume = Literal["auto", "always", "never"]
+Span = Literal["delivery", "generation", "try"]
+
+_MAGIC = re.compile(r"[*?\[]")
 
 _CLAIM = re.compile(r"delivery-[0-9a-f]+-d(\d+)-g(\d+)\.json")
 _ROWS = re.compile(r".+-d\d+-g(\d+)-t(\d+)-.+\.jsonl")
@@ -94,12 +97,17 @@ class DeliveryLog:
 
     def rows(self, kind: str) -> RowLog:
         """Open a new log of rows of this delivery and try; no other try has one of its name."""
-        who = f"g{self._generation}-t{self._try_number:02d}-{secrets.token_hex(3)}"
-        return RowLog(self.folder, f"{self._prefix(kind)}-{who}")
+        return RowLog(self.folder, f"{self._prefix(kind)}-{self._this_try}-{secrets.token_hex(3)}")
 
-    def pattern(self, kind: str) -> str:
-        """Give the pattern of the files of one kind, for manifests and readers."""
-        return f"{str(self.folder).rstrip('/')}/{self._prefix(kind)}-*.jsonl"
+    def pattern(self, kind: str, *, of: Span = "delivery") -> str:
+        """Give the pattern of the files of one kind, for manifests and readers.
+
+        :param of: the whole ``delivery``; this ``generation``, for what a clear tries again, such as rejected records;
+            or this ``try``, for what each try does again, such as items that did not arrive.
+        """
+        spans = {"delivery": "", "generation": f"{self._this_generation}-", "try": f"{self._this_try}-"}
+        folder = _MAGIC.sub(r"[\g<0>]", str(self.folder).rstrip("/"))
+        return f"{folder}/{self._prefix(kind)}-{spans[of]}*.jsonl"
 
     def end(self, manifest: Mapping[str, Any]) -> None:
         """Put the manifest, and the mark of an ended delivery when nothing was left, of the webhook's items neither."""
@@ -107,6 +115,14 @@ class DeliveryLog:
         put_file(self.folder, f"{self._prefix('manifest')}.json", content)
         if not _leaves_something(manifest) and not _leaves_something(manifest.get("webhook") or {}):
             put_file(self.folder, f"{self._prefix('delivery')}-end.json", content)
+
+    @property
+    def _this_generation(self) -> str:
+        return f"g{self._generation:02d}"  # two digits, so that names are in the order of time
+
+    @property
+    def _this_try(self) -> str:
+        return f"{self._this_generation}-t{self._try_number:02d}"
 
     def _row_files(self, kind: str) -> list[tuple[int, str]]:
         """List the files of rows, those of the newest try first, each with its generation."""

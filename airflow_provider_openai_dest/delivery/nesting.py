@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 DEEPEST = 200
@@ -18,13 +18,16 @@ def is_too_deep(value: Any) -> bool:
     """Tell whether a value goes deeper than :data:`DEEPEST`."""
     level = [value]
     for _ in range(DEEPEST):
-        level = [inner for outer in level for inner in _items(outer) if isinstance(inner, (Mapping, list, tuple))]
+        level = [inner for outer in level for inner in _items(outer) if isinstance(inner, _CONTAINERS)]
         if not level:
             return False
     return True
 
 
+_CONTAINERS = (dict, list, tuple)
+
+
 def _items(value: Any) -> Iterable[Any]:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, (list, tuple)) else ()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.xcom_arg import XComArg
 
-from airflow_provider_openai_dest.exceptions import ConfigurationError, nearest
+from airflow_provider_openai_dest.exceptions import ConfigurationError, InvalidTemplateError, nearest
+
+_DOUBLE = re.compile(r"\{\{-?\s*(message|record)\b")
 
 
 class LiteralRecords:
@@ -59,6 +62,21 @@ def has_jinja(value: Any) -> bool:
     if isinstance(value, Mapping):
         return any(has_jinja(item) for item in value.values())
     return isinstance(value, (list, tuple)) and any(has_jinja(item) for item in value)
+
+
+def refuse_double_braces(value: Any, place: str) -> None:
+    """Raise InvalidTemplateError for ``{{ message.x }}``: Jinja, which is rendered once a task, knows no message."""
+    if isinstance(value, str):
+        if match := _DOUBLE.search(value):
+            raise InvalidTemplateError(
+                f"{place}: {match[0]}...: write a placeholder with single braces, {{message.field}}"
+            )
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            refuse_double_braces(item, f"{place}.{name}")
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            refuse_double_braces(item, f"{place}[{index}]")
 
 
 def is_final(*values: Any) -> bool:

@@ -118,7 +118,7 @@ class Delivery:
         if manifest.delivered or manifest.rejected:
             manifest.results = self._log.pattern(RESULTS)
         if manifest.rejected:
-            manifest.quarantine = self._log.pattern(QUARANTINE)
+            manifest.quarantine = self._log.pattern(QUARANTINE, of="generation")
         if self._forwarding and self._forwarding.manifest:
             manifest.webhook = self._forwarded(self._forwarding.manifest)
         self._log.end(manifest.as_dict())
@@ -164,7 +164,7 @@ class Delivery:
 
     def _forwarded(self, manifest: Manifest) -> dict[str, Any]:
         counts = {name: getattr(manifest, name) for name in ("input", "delivered", "rejected", "pending", "requests")}
-        undelivered = self._log.pattern(UNDELIVERED) if manifest.rejected else None
+        undelivered = self._log.pattern(UNDELIVERED, of="try") if manifest.rejected else None
         return {**counts, "rejections": manifest.rejections, "undelivered": undelivered}
 
 

@@ -21,10 +21,19 @@ def log_end(log: Logger, manifest: Mapping[str, Any]) -> None:
     for line in _summary(manifest):
         log.info("%s", line)
     for kind in manifest["rejections"]:
-        log.warning(
-            "%d %s with %s: %s (the first is record %r)",
-            *(kind[name] for name in ("count", "status", "code", "first_message", "first_key")),
-        )
+        log.warning("%s", _kind(kind))
+    if (webhook := manifest["webhook"]) and webhook["delivered"] < webhook["input"]:
+        for kind in webhook["rejections"]:
+            log.warning("Webhook: %s", _kind(kind))
+        if webhook["undelivered"]:
+            log.warning("What did not arrive: %s (OpenAIWebhookOperator(source=...) sends it)", webhook["undelivered"])
+
+
+def _kind(kind: Mapping[str, Any]) -> str:
+    return (
+        f"{kind['count']:,} {kind['status']} with {kind['code']}: {kind['first_message']} "
+        f"(the first is record {kind['first_key']!r})"
+    )
 
 
 def _summary(manifest: Mapping[str, Any]) -> Iterator[str]:

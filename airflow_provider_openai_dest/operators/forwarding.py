@@ -88,6 +88,6 @@ def raise_if_undelivered(destination: Destination, manifest: Manifest | None) ->
         first = manifest.rejections[0] if manifest.rejections else {}
         raise TransientError(
             f"{manifest.rejected} of {manifest.input} webhook items were refused "
-            f"({first.get('code')}: {first.get('first_message')}); the next try sends just these, and calls OpenAI for "
-            "nothing. webhook_required=False lets the task succeed without them"
+            f"({first.get('code')}: {first.get('first_message')}); the next try sends just these, and "
+            "nothing to OpenAI. webhook_required=False lets the task succeed without them"
         )

@@ -33,8 +33,7 @@ def open_source(
             _refuse_python_text(records)
         return ValuesSource(records, key=key)
     if not isinstance(source, str):
-        opened: Source = source
-        return opened
+        return _checked_source(source)
     files = find_files(source, storage_conn_id)
     if is_quarantine(files):
         return QuarantineSource(files)
@@ -60,3 +59,15 @@ def _refuse_python_text(text: str) -> None:
             f"records looks like a list or object but is not JSON ({error}): give records=upstream.output, "
             "or write {{ ... | tojson }}"
         ) from None
+
+
+def _checked_source(source: Any) -> Source:
+    if isinstance(source, (list, tuple, set, dict)) or not (
+        hasattr(source, "__iter__") and hasattr(source, "fingerprint")
+    ):
+        raise ConfigurationError(
+            f"source is of type {type(source).__name__}: give the path or URI of files, with globs for several, or an "
+            "object with __iter__ and fingerprint (a Source)"
+        )
+    checked: Source = source
+    return checked

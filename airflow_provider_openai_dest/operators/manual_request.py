@@ -9,7 +9,7 @@ from airflow_provider_openai_dest.connection.base_url import DEFAULT_BASE_URL
 from airflow_provider_openai_dest.endpoints.catalogue import failed_when
 from airflow_provider_openai_dest.endpoints.template import Content, EndpointTemplate
 from airflow_provider_openai_dest.exceptions import ConfigurationError, nearest
-from airflow_provider_openai_dest.operators.arguments import has_jinja, is_final, refuse_fixed
+from airflow_provider_openai_dest.operators.arguments import is_final, refuse_fixed
 from airflow_provider_openai_dest.operators.send_records import OpenAISendRecordsOperator
 from airflow_provider_openai_dest.rendering.target import Target
 
@@ -60,7 +60,7 @@ class OpenAIManualRequestOperator(OpenAISendRecordsOperator):
         self.headers = dict(headers or {})
         self.file_fields = tuple(file_fields)
         super().__init__(endpoint=self.endpoint_template(), **kwargs)
-        if not has_jinja(url):
+        if is_final(url):
             _check_url(url)
         if is_final(self.headers):
             self._check_headers()
@@ -69,12 +69,12 @@ class OpenAIManualRequestOperator(OpenAISendRecordsOperator):
         """Make the template of this request."""
         return EndpointTemplate(
             name=f"{self.method} {self.url}",
-            path=self.url,
+            path=str(self.url),
             method=self.method,
             content=self.content_format,
             file_fields=self.file_fields,
             answer="any",
-            failed_when=failed_when(self.method, self.url),
+            failed_when=failed_when(self.method, str(self.url)),
         )
 
     def template_parts(self) -> list[Any]:
@@ -97,11 +97,17 @@ class OpenAIManualRequestOperator(OpenAISendRecordsOperator):
     def _check_headers(self) -> None:
         from airflow_provider_openai_dest.connection.headers import RESERVED_OF_REQUESTS, header_faults
 
-        if faults := header_faults(self.headers, RESERVED_OF_REQUESTS):
+        faults = [
+            f"the value of {name!r} must be a text" for name, value in self.headers.items() if type(value) is not str
+        ]
+        if faults := faults or header_faults(self.headers, RESERVED_OF_REQUESTS):
             raise ConfigurationError(*(f"headers: {fault}" for fault in faults))
 
 
 def _check_url(url: str) -> None:
     """Raise ConfigurationError for a URL that no connection can reach; the origin is known when the task runs."""
     origin = "/".join(url.split("/")[:3]) if "://" in url else DEFAULT_BASE_URL
-    Target(origin, url)
+    try:
+        Target(origin, url)
+    except ValueError as fault:
+        raise ConfigurationError(f"the URL {fault}") from None

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_openai_dest.exceptions import ConfigurationError, TransientError
 from airflow_provider_openai_dest.sources.readable_file import without_user_info
@@ -55,8 +55,18 @@ def open_folder(uri: str, conn_id: str | None = None) -> ObjectStoragePath:
         folder = _open(_absolute(uri), conn_id)
         file_system = folder.fs
         if folder.protocol in _LOCAL_PROTOCOLS:
-            file_system.makedirs(folder.path, exist_ok=True)
+            _make(file_system, folder.path, uri)
         return folder
+
+
+def _make(file_system: Any, path: str, uri: str) -> None:
+    try:
+        file_system.makedirs(path, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise ConfigurationError(f"{without_user_info(uri)} is a file, or below one: name a folder") from None
+    except (FileNotFoundError, PermissionError) as error:
+        reason = error.strerror or type(error).__name__
+        raise ConfigurationError(f"the folder {without_user_info(uri)} can't be made: {reason}") from None
 
 
 def open_file(uri: str, conn_id: str | None = None) -> ObjectStoragePath:

@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_provider_openai_dest.checkpoint.scope import Scope
 from airflow_provider_openai_dest.destination import MAX_XCOM_BYTES
+from airflow_provider_openai_dest.exceptions import ConfigurationError
 from airflow_provider_openai_dest.operators.airflow_versions import airflow_home, read_option
 from airflow_provider_openai_dest.operators.object_storage import open_folder
 from airflow_provider_openai_dest.sinks.binary_files import safe_name
@@ -50,4 +51,9 @@ def max_xcom_bytes(given: int | None) -> int:
     """Give the bound of what goes to XCom: the operator's, else ``[openai_dest] max_xcom_bytes``, else 48 kB."""
     if given is not None:
         return given
-    return int(read_option("max_xcom_bytes") or MAX_XCOM_BYTES)
+    option = read_option("max_xcom_bytes")
+    if option and not option.isdecimal():
+        raise ConfigurationError(
+            f"[openai_dest] max_xcom_bytes = {option!r} in Airflow's configuration is no whole number"
+        )
+    return int(option or MAX_XCOM_BYTES)

@@ -17,7 +17,9 @@ from airflow_provider_openai_dest.operators.arguments import (
     as_literal,
     check_numbers,
     check_words,
+    has_jinja,
     is_final,
+    refuse_double_braces,
     refuse_unknown,
 )
 from airflow_provider_openai_dest.operators.end_of_run import log_end
@@ -153,7 +155,7 @@ class OpenAISendRecordsOperator(BaseOperator):
         self.max_xcom_bytes = max_xcom_bytes
         self.files_root = files_root
         self._sends_once = records is None and source is None
-        self._records_are_text = isinstance(records, str)
+        self._records_are_text = isinstance(records, str) and has_jinja(records)
         self._delivery: Delivery | None = None
         self._is_killed = False
         self._check_arguments()
@@ -321,6 +323,8 @@ class OpenAISendRecordsOperator(BaseOperator):
             }
         )
         self._tolerance()
+        refuse_double_braces(self.body, "body")
+        refuse_double_braces(self.fields, "fields")
         if self.key is not None and is_final(self.key):
             parse_key(self.key)
         self.endpoint_template()

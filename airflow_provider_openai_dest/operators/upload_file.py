@@ -36,7 +36,13 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
     :param expires_after: such as ``{"anchor": "created_at", "seconds": 3600}``; 3,600 to 2,592,000 seconds.
     """
 
-    template_fields: Sequence[str] = (*OpenAISendRecordsOperator.template_fields, "files", "line")
+    template_fields: Sequence[str] = (
+        *OpenAISendRecordsOperator.template_fields,
+        "files",
+        "line",
+        "file_per",
+        "filename",
+    )
 
     def __init__(
         self,
@@ -51,7 +57,7 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
         **kwargs: Any,
     ) -> None:
         refuse_fixed(type(self), kwargs, "endpoint", "fields")
-        if purpose not in PURPOSES and "{{" not in purpose:
+        if is_final(purpose) and purpose not in PURPOSES:
             raise ConfigurationError(f"unknown purpose {purpose!r}: {nearest(purpose, PURPOSES)}")
         if file is not None and kwargs.get("files_root") is None:
             raise ConfigurationError("file= needs files_root=: the folder that files named by records are in")
@@ -69,8 +75,10 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
         super().__init__(endpoint="upload_file", fields=fields, **kwargs)
         if is_final(line):
             self._line_template()
-        read_file_per(file_per)
-        parse_text(filename or "", "filename")
+        if is_final(file_per):
+            read_file_per(file_per)
+        if filename is not None and is_final(filename):
+            parse_text(filename, "filename")
 
     def read_source(self) -> Source:
         """Open the records; with ``files`` there is one for each file."""

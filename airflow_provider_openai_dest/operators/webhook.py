@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from airflow_provider_openai_dest.exceptions import ConfigurationError
-from airflow_provider_openai_dest.operators.arguments import as_data, as_literal, check_numbers, refuse_unknown
+from airflow_provider_openai_dest.exceptions import ConfigurationError, TransientError
+from airflow_provider_openai_dest.operators.arguments import (
+    as_data,
+    as_literal,
+    check_numbers,
+    has_jinja,
+    refuse_unknown,
+)
 from airflow_provider_openai_dest.operators.end_of_run import log_end
 from airflow_provider_openai_dest.operators.failures import told_to_airflow
 
@@ -79,8 +85,9 @@ class OpenAIWebhookOperator(BaseOperator):
         self.results = results
         self.webhook_required = webhook_required
         self._forwards_manifest = manifest is not None
-        self._records_are_text = isinstance(records, str)
+        self._records_are_text = isinstance(records, str) and has_jinja(records)
         self._destination: Destination | None = None
+        self._is_killed = False
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Forward the items and return the manifest of what arrived."""
@@ -89,6 +96,7 @@ class OpenAIWebhookOperator(BaseOperator):
 
     def on_kill(self) -> None:
         """Send nothing more; the rest is forwarded by the next try."""
+        self._is_killed = True
         if self._destination is not None:
             self._destination.stop()
 
@@ -119,10 +127,12 @@ class OpenAIWebhookOperator(BaseOperator):
             earlier=log.delivered(FORWARDED),
             intake_chunk=64,
         )
+        if self._is_killed:
+            raise TransientError("the task was killed before anything was forwarded")
         manifest = destination.run(self._items(scope, log.number))
         manifest.origin, manifest.delivery = scope.as_row(), log.number
         manifest.results = log.pattern(FORWARDED)
-        manifest.quarantine = log.pattern(UNDELIVERED) if manifest.rejected else None
+        manifest.quarantine = log.pattern(UNDELIVERED, of="try") if manifest.rejected else None
         row = manifest.as_dict()
         log.end(row)
         log_end(self.log, row)
@@ -162,6 +172,11 @@ class OpenAIWebhookOperator(BaseOperator):
         from airflow_provider_openai_dest.sources.files import FilesSource
 
         files = find_files(manifest["results"], self.storage_conn_id) if manifest["results"] else []
+        if manifest["results"] and not files:
+            raise ConfigurationError(
+                f"manifest= names results that this worker does not see: {manifest['results']}; "
+                "give the upstream task results= in a storage that all workers share"
+            )
         rows = FilesSource(list(reversed(files)), file_format="jsonl")
         make = item_maker(manifest["endpoint"], manifest["origin"], manifest["delivery"], manifest["results"])
         return ItemsSource(OutcomeRows(rows), lambda record: make(from_row(record)))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from airflow_provider_openai_dest.exceptions import ConfigurationError, RecordError
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
@@ -141,7 +143,10 @@ class _Spool:
         self.records: list[Record] = []
         self._limit = limit
         self._size = 0
-        self._file = tempfile.NamedTemporaryFile(prefix="openai-dest-", suffix=".jsonl")  # noqa: SIM115 - lives as long as the request
+        descriptor, path = tempfile.mkstemp(prefix="openai-dest-", suffix=".jsonl")
+        self._path = Path(path)
+        self._file = os.fdopen(descriptor, "wb")
+        weakref.finalize(self, _discard, self._file, self._path)
 
     def has_room(self, line: bytes) -> bool:
         max_lines = self._limit.max_lines
@@ -154,8 +159,15 @@ class _Spool:
 
     def as_part(self, name: str) -> FilePart:
         self._file.flush()
-        file = self._file
-        return FilePart(name=name, filename=self.filename, size=self._size, open=lambda: Path(file.name).open("rb"))
+        return FilePart(name=name, filename=self.filename, size=self._size, open=self._open)
+
+    def _open(self) -> BinaryIO:
+        return self._path.open("rb")
+
+
+def _discard(file: BinaryIO, path: Path) -> None:
+    file.close()
+    path.unlink(missing_ok=True)
 
 
 def _filled(text: Text, record: Record, place: str) -> str:

@@ -14,13 +14,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from difflib import get_close_matches
+from typing import Any, NoReturn
 
-from airflow_provider_openai_dest.exceptions import InvalidTemplateError
+from airflow_provider_openai_dest.exceptions import InvalidTemplateError, nearest
 from airflow_provider_openai_dest.rendering.encoding import as_text
 from airflow_provider_openai_dest.sources.field_path import FieldPath, FieldPathError
 
-_OPENING = re.compile(r"(?P<escape>\\?)\{(?P<root>message|record)(?=[.\[}\s]|$)")
+_ROOTS = ("message", "record")
+# The two roots, and what a path may follow: a word near to a root is told there, as the text it is it would be paid for.
+_OPENING = re.compile(r"(?P<escape>\\?)\{(?:(?P<root>message|record)(?=[.\[}\s]|$)|(?P<word>[A-Za-z]{4,9})(?=[.\[]))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +79,31 @@ def parse_text(text: str, place: str) -> Text:
     parts: list[str | Placeholder] = []
     start = 0
     for match in _OPENING.finditer(text):
-        if match.start() < start:
+        if match.start() < start or not (match["root"] or _is_near(match["word"])):
             continue
         if match["escape"]:
             parts.append(text[start : match.start()] + text[match.start() + 1 : match.end()])
             start = match.end()
             continue
+        if not match["root"]:
+            _refuse(match["word"], match.start(), place)
         parts.append(text[start : match.start()])
         end = _closing(text, match.end(), match.start(), place)
         parts.append(_placeholder(text, match.start(), text[match.end() : end], place))
         start = end + 1
     parts.append(text[start:])
     return Text(_joined(parts))
+
+
+def _is_near(word: str) -> bool:
+    return bool(get_close_matches(word.lower(), _ROOTS, n=1, cutoff=0.75))
+
+
+def _refuse(word: str, column: int, place: str) -> NoReturn:
+    raise InvalidTemplateError(
+        f"{place}, column {column}: {{{word} is no placeholder: {nearest(word.lower(), _ROOTS)} "
+        f"Write \\{{{word} where the text itself is meant"
+    )
 
 
 def _closing(text: str, start: int, opening: int, place: str) -> int:

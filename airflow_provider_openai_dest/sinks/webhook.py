@@ -34,15 +34,20 @@ class WebhookSink:
         self._deliver = deliver
         self._as_record = as_record
         self._items = QueueSource()
+        self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._is_closed = False
         self._error: Exception | None = None
         self.manifest: Manifest | None = None
 
     def write(self, outcomes: Sequence[Outcome]) -> None:
-        """Hand the outcomes on; waits while the queue is full."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="openai-dest-webhook", daemon=True)
-            self._thread.start()
+        """Hand the outcomes on, from any thread; waits while the queue is full. After the closing it does nothing."""
+        with self._lock:
+            if self._is_closed:
+                return
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="openai-dest-webhook", daemon=True)
+                self._thread.start()
         for outcome in outcomes:
             self._items.put(self._as_record(outcome))
 
@@ -51,11 +56,12 @@ class WebhookSink:
 
     def close(self) -> None:
         """Wait until everything was forwarded or given up; raises SinkError when the forwarding itself broke."""
-        if self._thread is None:
+        with self._lock:
+            is_first, self._is_closed = not self._is_closed, True
+        if self._thread is None or not is_first:
             return
-        thread, self._thread = self._thread, None
         self._items.end()
-        thread.join()
+        self._thread.join()
         if self._error is not None:
             raise SinkError(f"forwarding to the webhook broke: {self._error}") from self._error
 
@@ -75,12 +81,14 @@ class QueueSource:
 
     def __init__(self) -> None:
         self._queue: queue.Queue[Record | None] = queue.Queue(QUEUE_LIMIT)
+        self._lock = threading.Lock()
         self.count = 0
 
     def put(self, record: Record) -> None:
         """Add a record; waits while the queue is full."""
+        with self._lock:
+            self.count += 1  # first, so that no more is ever read than counted
         self._queue.put(record)
-        self.count += 1
 
     def end(self) -> None:
         """Say that no more comes."""

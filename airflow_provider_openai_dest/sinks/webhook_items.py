@@ -164,16 +164,16 @@ class OutcomeRows:
     def __iter__(self) -> Iterator[Record]:
         held = SettledRecords()
         for row in self._rows:
-            if row.fault or not _is_outcome(row) or held.add(from_row(row)):
+            try:
+                holds = row.fault is not None or held.add(from_row(row))
+            except RecordError:
+                holds = True  # it is no outcome, which its item will say
+            if holds:
                 yield row
 
     def fingerprint(self) -> str:
         """Give the rows' own."""
         return self._rows.fingerprint()
-
-
-def _is_outcome(row: Record) -> bool:
-    return isinstance(row.data, Mapping) and "key" in row.data and "status" in row.data
 
 
 def from_row(record: Record) -> Outcome:

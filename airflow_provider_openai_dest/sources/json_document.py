@@ -41,7 +41,7 @@ def read_json_document(file: ReadableFile) -> Iterator[Any]:
 
 def _with_advice(reason: str) -> str:
     if "trailing characters" in reason:
-        return f"{reason}; if each line is a record, name it .jsonl or give file_format='jsonl'"
+        return f"{reason}; if each line is a record, name it .jsonl, or say that its format is jsonl"
     return reason
 
 

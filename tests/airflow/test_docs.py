@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import cogapp
 import pytest
+from cogapp.cogapp import CogCheckFailed
 
 import airflow_provider_openai_dest as package
 from airflow_provider_openai_dest import OpenAIDestHook, OpenAIEmbeddingOperator
@@ -49,7 +50,7 @@ def test_what_is_printed_is_fresh(
     monkeypatch.chdir(REPOSITORY)
     try:
         cogapp.Cog().callable_main(["cog", "--check", "--diff", name_of(page)])
-    except cogapp.CogCheckFailed:
+    except CogCheckFailed:
         pytest.fail(f"`make docs` was not run:\n{capsys.readouterr().out}")
 
 

@@ -224,10 +224,10 @@ def test_a_folder_that_can_not_be_opened_is_a_wrong_setting(uri: str) -> None:
         open_folder(uri)
 
 
-def test_a_folder_that_can_not_be_made_is_for_the_next_try(tmp_path: Path) -> None:
-    """A file where the folder should be is trouble of the storage."""
+def test_a_folder_that_can_never_be_made_is_told_at_once(tmp_path: Path) -> None:
+    """A file where the folder should be fails without a retry: it will still be there."""
     (tmp_path / "out").write_text("", encoding="utf-8")
-    with pytest.raises(TransientError, match=r"can't open .*/out/day"):
+    with pytest.raises(ConfigurationError, match=r"/out/day is a file, or below one: name a folder"):
         open_folder(f"{tmp_path}/out/day")
 
 

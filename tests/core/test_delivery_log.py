@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -270,6 +271,16 @@ def test_the_pattern_names_all_files_of_a_kind(tmp_path: Path) -> None:
     write(log, outcome("a"), kind="quarantine")
     assert 2 == len(list(tmp_path.glob(Path(log.pattern("outcomes")).name)))
     assert log.pattern("outcomes").startswith(str(tmp_path))
+
+
+def test_a_pattern_can_name_the_files_of_this_generation_or_try(tmp_path: Path) -> None:
+    """Of what a clear, or each try, does again; signs that mean something in patterns stand for themselves."""
+    folder = tmp_path / "a[b]*"
+    for settings in ({}, {"try_number": 2}, {"try_number": 3, "generation": 12}, {"try_number": 4, "generation": 12}):
+        log = try_once(folder, outcome("a"), **settings)
+    found = {of: glob(log.pattern("outcomes", of=of)) for of in ("delivery", "generation", "try")}  # noqa: PTH207
+    assert {"delivery": 4, "generation": 2, "try": 1} == {of: len(names) for of, names in found.items()}
+    assert max(found["delivery"]) == found["try"][0]
 
 
 def test_a_scope_has_a_short_name_of_its_own() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cogapp
 import pytest
+from cogapp.cogapp import CogCheckFailed
 
 import airflow_provider_openai_dest
 from airflow_provider_openai_dest.connection.settings import read_settings
@@ -65,7 +66,7 @@ def test_tables_are_as_the_code_prints_them(
     monkeypatch.chdir(REPOSITORY)
     try:
         cogapp.Cog().callable_main(["cog", "--check", "--diff", name_of(page)])
-    except cogapp.CogCheckFailed:
+    except CogCheckFailed:
         pytest.fail(f"`make docs` was not run:\n{capsys.readouterr().out}")
 
 

@@ -43,9 +43,10 @@ FILLED = {
     '{message["{message.n}"]}': "odd",
     '{message["json"]}': "a field of that name",
     "{{message.n}}": "{7}",
-    "{x} {} { message.n } {messages.n} {Message.n} {recorded} {message-x}": (
-        "{x} {} { message.n } {messages.n} {Message.n} {recorded} {message-x}"
+    "{x} {} { message.n } {x.n} {recorded} {messages} {message-x}": (
+        "{x} {} { message.n } {x.n} {recorded} {messages} {message-x}"
     ),
+    r"\{messages.n} \{x.n}": r"{messages.n} \{x.n}",
     r"\{message.n} {message.n}": "{message.n} 7",
     r"\{message.n\{message.n}": "{message.n{message.n}",
     r"\\{message.n}": r"\{message.n}",
@@ -176,3 +177,10 @@ def test_any_record_fills_a_template_or_lacks_a_field(data: dict[str, Any]) -> N
         assert missing.args[0] in ("a", "b", 0)
     else:
         assert text.endswith(as_text(data))
+
+
+@pytest.mark.parametrize("text", ["{mesage.n}", "a {messages.n}", "{Message.n}", "{recrod[0]}"])
+def test_a_misspelt_root_is_refused_with_the_nearest(text: str) -> None:
+    """What looks like a placeholder and is none would be sent as it is, and paid for: it is refused."""
+    with pytest.raises(InvalidTemplateError, match="did you mean '(message|record)'"):
+        parse_text(text, "body")

@@ -201,7 +201,7 @@ def test_json_lines_named_json_are_explained() -> None:
     """A .json file that holds JSON Lines, as BigQuery and Spark write them, is told how to be read."""
     [fault] = _document(b'{"a": 1}\n{"a": 2}\n')
 
-    assert "file_format='jsonl'" in fault.message
+    assert "say that its format is jsonl" in fault.message
 
 
 @given(st.binary(max_size=200))

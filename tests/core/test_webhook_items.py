@@ -18,6 +18,7 @@ from airflow_provider_openai_dest.rendering.request import RefusedRecord, Render
 from airflow_provider_openai_dest.sinks.webhook_items import (
     MAX_ITEM_BYTES,
     ItemsSource,
+    OutcomeRows,
     WebhookRenderer,
     as_item,
     from_record,
@@ -196,6 +197,20 @@ def test_rows_of_results_are_items() -> None:
     assert [("a", None), ("1", "broken_row"), ("2", "broken_row")] == [
         (one.key, one.fault and one.fault.code) for one in made
     ]
+
+
+def test_the_last_outcome_of_a_record_is_forwarded() -> None:
+    """A record that was rejected, and delivered after a clear, is one item; rows that are none are told as such."""
+    rows = [
+        record("0", 0, outcome("a").as_row()),
+        record("1", 1, outcome("b", Status.REJECTED).as_row()),
+        record("2", 2, {"key": "a", "status": 5}),
+        record("3", 3, outcome("a", Status.REJECTED).as_row()),
+        Record(key="4", position=4, data=None, fault=RecordError("broken_line", "line 5")),
+    ]
+    source = OutcomeRows(ListSource(rows))
+    assert ["0", "1", "2", "4"] == [one.key for one in source]
+    assert source.fingerprint() == "list"
 
 
 def test_any_record_is_an_item() -> None:

@@ -106,6 +106,41 @@ def test_a_forwarding_that_breaks_is_told_at_the_end() -> None:
     assert (QUEUE_LIMIT * 2, QUEUE_LIMIT * 2) == (sink.manifest.input, sink.manifest.pending)
 
 
+def test_items_may_come_from_several_threads() -> None:
+    """One forwarding takes them all: those of this try, and those that an earlier one had no time to forward."""
+    started = []
+
+    def deliver(source: Source) -> Manifest:
+        started.append(1)
+        return counted(source)
+
+    sink = sink_to(deliver)
+    writers = [threading.Thread(target=lambda: [sink.write([outcome()]) for _ in range(200)]) for _ in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(LONGEST)
+    sink.close()
+    assert sink.manifest is not None
+    assert ([1], 800, 800) == (started, sink.manifest.input, sink.manifest.delivered)
+
+
+def test_what_comes_after_the_closing_is_for_the_next_try() -> None:
+    """A reader that was left behind starts no second forwarding."""
+    started = []
+
+    def deliver(source: Source) -> Manifest:
+        started.append(1)
+        return counted(source)
+
+    sink = sink_to(deliver)
+    sink.write([outcome()])
+    sink.close()
+    sink.write([outcome()])
+    assert sink.manifest is not None
+    assert ([1], 1) == (started, sink.manifest.input)
+
+
 def test_an_end_is_seen_by_all_readers() -> None:
     """Also by one that a stopped forwarding has left behind."""
     readers: list[threading.Thread] = []
