@@ -271,7 +271,7 @@ _MANIFEST = {
     "delivery": "number of this delivery: a cleared task that sends anew begins the next one",
     "results": "pattern of the files with the rows; `null` when there are none",
     "quarantine": "pattern of the files with the rejected records; `null` when there are none",
-    "webhook": "counts of the forwarding, when there is one",
+    "webhook": "counts of what this try forwarded, when there is a webhook",
     "seconds": "time of this try",
     "outcomes": "the rows themselves in the order of the input, while they are small; else `null`: read `results`",
 }

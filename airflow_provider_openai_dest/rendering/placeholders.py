@@ -22,7 +22,7 @@ from airflow_provider_openai_dest.rendering.encoding import as_text
 from airflow_provider_openai_dest.sources.field_path import FieldPath, FieldPathError
 
 _ROOTS = ("message", "record")
-# The two roots, and what a path may follow: a word near to a root is told there, as the text it is it would be paid for.
+# A word that is near to a root and has a path is told, since as a text it would be paid for and mean nothing.
 _OPENING = re.compile(r"(?P<escape>\\?)\{(?:(?P<root>message|record)(?=[.\[}\s]|$)|(?P<word>[A-Za-z]{4,9})(?=[.\[]))")
 
 

@@ -182,5 +182,5 @@ def test_any_record_fills_a_template_or_lacks_a_field(data: dict[str, Any]) -> N
 @pytest.mark.parametrize("text", ["{mesage.n}", "a {messages.n}", "{Message.n}", "{recrod[0]}"])
 def test_a_misspelt_root_is_refused_with_the_nearest(text: str) -> None:
     """What looks like a placeholder and is none would be sent as it is, and paid for: it is refused."""
-    with pytest.raises(InvalidTemplateError, match="did you mean '(message|record)'"):
+    with pytest.raises(InvalidTemplateError, match=r"did you mean '(message|record)'"):
         parse_text(text, "body")
