@@ -271,6 +271,13 @@ class OpenAISendRecordsOperator(BaseOperator):
             log.folder,
             ", after what earlier tries have settled" if log.is_resumed else "",
         )
+        if context["ti"].try_number > 1 and not log.is_resumed and log.number == 1:
+            self.log.warning(
+                "Try %d finds no state of earlier tries in %s and sends everything: "
+                "results= in a storage that all workers share would keep it",
+                context["ti"].try_number,
+                log.folder,
+            )
         return Delivery(
             endpoint=endpoint,
             renderer=renderer,
