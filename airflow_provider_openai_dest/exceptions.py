@@ -8,7 +8,7 @@ from typing import Any
 
 
 class OpenAIDestError(Exception):
-    """Base of all errors of this package; never raised itself."""
+    """Base of all errors of this package; raised itself only for a fault of the package, such as counts that differ."""
 
 
 class ConfigurationError(OpenAIDestError):

@@ -122,7 +122,7 @@ def _usage(endpoint: EndpointTemplate, body: Any) -> Mapping[str, Any] | None:
 
 
 def _failure(endpoint: EndpointTemplate, body: Any) -> RecordError | None:
-    """Give what an answer says of its own failure, by the endpoint's ``failed_when``."""
+    """Give what an answer says of its own failure: an ``error``, or by the endpoint's ``failed_when``."""
     for path, values in endpoint.failed_when.items():
         try:
             value = FieldPath.parse(path).find(body)
@@ -130,6 +130,8 @@ def _failure(endpoint: EndpointTemplate, body: Any) -> RecordError | None:
             continue
         if value in values:
             return RecordError("failed_answer", f"the answer's {path} is {value!r}{_why(body)}")
+    if isinstance(body, Mapping) and body.get("error"):
+        return RecordError("failed_answer", f"the answer holds an error{_why(body)}")
     return None
 
 

@@ -18,6 +18,9 @@ def digest(encoded: bytes) -> str:
     return blake2b(encoded, digest_size=DIGEST_BYTES).hexdigest()
 
 
+_NULL = digest(b"null")
+
+
 class SettledRecords:
     """Takes outcomes, the newest first, and tells what holds for a record.
 
@@ -64,7 +67,21 @@ def _mark(record_digest: str | None) -> int:
 
 
 def _mark_of(data: Any) -> int:
+    return _mark(digest_of(data))
+
+
+def outcome_digest(outcome: Outcome) -> str:
+    """Give the digest of an outcome's record, the same while it is sent and when its row is read again.
+
+    Empty for null and for data that can't be written, of which a row holds nothing.
+    """
+    found = outcome.record_digest or digest_of(outcome.record.data) or _NULL
+    return "" if found == _NULL else found
+
+
+def digest_of(data: Any) -> str | None:
+    """Give the digest of a record's data; None when it can't be written as JSON."""
     try:
-        return _mark(digest(encode_json(data)))
+        return digest(encode_json(data))
     except RecordError:
-        return 0
+        return None

@@ -11,8 +11,6 @@ from typing import Any
 
 from airflow_provider_openai_dest.exceptions import RecordError
 
-FLOAT_BYTES = 4
-
 
 def decode_embedding(text: str) -> array[float]:
     """Read an embedding from a result row as an array of floats.

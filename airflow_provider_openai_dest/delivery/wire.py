@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Protocol
 
 import httpx
@@ -17,6 +17,10 @@ CONNECT_SECONDS = 10.0
 
 class UnreadableBodyError(Exception):
     """The request's own body can't be read, so the request never left whole."""
+
+
+SHORTEST_SECRET = 8
+"""A shorter text would be cut out of innocent answers."""
 
 
 class Wire(Protocol):
@@ -42,6 +46,7 @@ class HttpxWire:
     :param timeout: seconds for one request in all, from sending to the last byte of the answer.
     :param new_transport: makes a transport; each gets one connection.
     :param max_answer_bytes: bound of one answer.
+    :param secrets: texts that are cut out of every answer, should a server echo them: nobody after the wire sees them.
     """
 
     def __init__(
@@ -49,10 +54,12 @@ class HttpxWire:
         timeout: float,
         new_transport: Callable[[], httpx.AsyncBaseTransport],
         max_answer_bytes: int = MAX_ANSWER_BYTES,
+        secrets: Iterable[str] = (),
     ) -> None:
         self._timeout = timeout
         self._new_transport = new_transport
         self._max_answer_bytes = max_answer_bytes
+        self._secrets = tuple(secret.encode() for secret in secrets if len(secret) >= SHORTEST_SECRET)
         self._free: list[httpx.AsyncBaseTransport] = []
 
     async def send(self, request: httpx.Request) -> httpx.Response:
@@ -66,8 +73,12 @@ class HttpxWire:
         self._free.append(transport)
         return httpx.Response(
             response.status_code,
-            headers=[(name, value) for name, value in response.headers.raw if name.lower() not in _ENCODING_HEADERS],
-            content=content,
+            headers=[
+                (name, self._without_secrets(value))
+                for name, value in response.headers.raw
+                if name.lower() not in _ENCODING_HEADERS
+            ],
+            content=self._without_secrets(content),
             request=request,
             extensions=response.extensions,
         )
@@ -76,6 +87,12 @@ class HttpxWire:
         """Close every connection; none may be in use."""
         while self._free:
             await self._free.pop().aclose()
+
+    def _without_secrets(self, content: bytes) -> bytes:
+        for secret in self._secrets:
+            if secret in content:
+                content = content.replace(secret, b"***")
+        return content
 
     async def _exchange(
         self, transport: httpx.AsyncBaseTransport, request: httpx.Request

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 
 from airflow_provider_openai_dest.endpoints import (
@@ -37,11 +37,18 @@ RETIRED: dict[str, str] = {
 
 def failed_when(method: str, url: str) -> Mapping[str, tuple[str, ...]]:
     """Give what makes a 200 answer of this operation a failure, where a template says it of the same operation."""
-    path = url.partition("?")[0].rstrip("/")
+    segments = url.partition("?")[0].rstrip("/").split("/")
     for template in ENDPOINTS.values():
-        if template.method == method and path.endswith(template.path):
+        wanted = template.path.split("/")[1:]
+        if template.method == method and _fits(segments[-len(wanted) :], wanted):
             return template.failed_when
     return {}
+
+
+def _fits(segments: Sequence[str], wanted: Sequence[str]) -> bool:
+    return len(segments) == len(wanted) and all(
+        want.startswith("{") or segment == want for segment, want in zip(segments, wanted, strict=True)
+    )
 
 
 def find_endpoint(endpoint: str | EndpointTemplate) -> EndpointTemplate:

@@ -33,17 +33,25 @@ def as_literal(records: Any) -> Any:
     """Wrap records that are data; what refers to an upstream task, or is a Jinja text, stays for Airflow."""
     if records is None or isinstance(records, (str, XComArg, LiteralRecords)):
         return records
-    if not has_reference(records):
-        return LiteralRecords(records)
-    if isinstance(records, (list, tuple)):
-        return [LiteralRecords(record) if isinstance(record, str) else as_literal(record) for record in records]
-    return records
+    return _literal_parts(records)
+
+
+def _literal_parts(value: Any) -> Any:
+    if isinstance(value, XComArg):
+        return value
+    if not has_reference(value):
+        return LiteralRecords(value)
+    if isinstance(value, Mapping):
+        return {name: _literal_parts(item) for name, item in value.items()}
+    return [_literal_parts(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def as_data(records: Any) -> Any:
     """Give the records, when Airflow is done with them, as they were written."""
     if isinstance(records, LiteralRecords):
         return records.values
+    if type(records) is dict:
+        return {name: as_data(item) for name, item in records.items()}
     return [as_data(record) for record in records] if type(records) is list else records
 
 

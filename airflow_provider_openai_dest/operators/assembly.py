@@ -62,7 +62,11 @@ class Storage:
 def new_dispatcher(settings: ConnectionSettings, limits: Limits, policy: RetryPolicy) -> Dispatcher:
     """Make the dispatcher of a connection."""
     return Dispatcher(
-        HttpxWire(settings.timeout, single_connections(ssl_context(settings), proxy_url(settings))),
+        HttpxWire(
+            settings.timeout,
+            single_connections(ssl_context(settings), proxy_url(settings)),
+            secrets=settings.secrets,
+        ),
         ApiAddress(request_headers(settings), settings.timeout),
         policy=policy,
         rate_limit=RateLimit(
@@ -137,9 +141,10 @@ class Delivery:
             self._webhook.stop()
 
     def _sinks(self, storage: Storage) -> list[Sink]:
+        # The results come last of the two: a record that stands in them is settled, and must be in the quarantine then.
         sinks: list[Sink] = [
-            ResultsSink(self._log.rows(RESULTS), keep_records=storage.keep_records),
             QuarantineSink(self._log.rows(QUARANTINE), keep_records=storage.quarantine_records),
+            ResultsSink(self._log.rows(RESULTS), keep_records=storage.keep_records),
         ]
         return [*sinks, self._forwarding] if self._forwarding else sinks
 
@@ -186,3 +191,8 @@ class Watched:
     def fingerprint(self) -> str:
         """Give the source's own."""
         return self._source.fingerprint()
+
+    def total(self) -> int | None:
+        """Give the source's own, where it has one."""
+        total = getattr(self._source, "total", None)
+        return total() if total else None

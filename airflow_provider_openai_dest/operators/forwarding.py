@@ -14,6 +14,7 @@ from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher, SystemClock
 from airflow_provider_openai_dest.delivery.outcome import Outcome
 from airflow_provider_openai_dest.delivery.rate_limit import RateLimit
+from airflow_provider_openai_dest.delivery.settled import outcome_digest
 from airflow_provider_openai_dest.delivery.signing import WebhookAddress
 from airflow_provider_openai_dest.delivery.verdict import WEBHOOK as WEBHOOK_VERDICTS
 from airflow_provider_openai_dest.delivery.wire import HttpxWire, single_connections
@@ -58,7 +59,7 @@ def webhook_destination(
             clock=SystemClock(),
             random=random.random,
         ),
-        sinks=(ResultsSink(log.rows(FORWARDED), keep_records=False), QuarantineSink(log.rows(UNDELIVERED))),
+        sinks=(QuarantineSink(log.rows(UNDELIVERED)), ResultsSink(log.rows(FORWARDED), keep_records=False)),
         earlier=earlier,
         max_inline_bytes=0,
         intake_chunk=intake_chunk,
@@ -68,13 +69,14 @@ def webhook_destination(
 def item_maker(
     endpoint: str, origin: Mapping[str, Any], delivery: int, results: str | None
 ) -> Callable[[Outcome], Record]:
-    """Give what makes the item of an outcome, with an id that is the same at every try."""
+    """Give what makes the item of an outcome, with an id that is the same at every try, for the same data."""
     words = (*(str(value) for value in origin.values()), str(delivery))
 
     def make(outcome: Outcome) -> Record:
         record = outcome.record
         item = as_item(outcome, endpoint=endpoint, origin=origin, results=results)
-        return Record(key=webhook_id(*words, record.key, outcome.status), position=record.position, data=item)
+        message_id = webhook_id(*words, record.key, outcome.status, outcome_digest(outcome))
+        return Record(key=message_id, position=record.position, data=item)
 
     return make
 

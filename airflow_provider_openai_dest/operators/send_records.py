@@ -77,7 +77,7 @@ class OpenAISendRecordsOperator(BaseOperator):
     :param ambiguous_retries: further tries of a request whose answer was lost; each may be billed again.
     :param on_unknown: what a record gets whose answer was lost for good: ``resend`` at the next try, or ``quarantine``.
     :param resume: ``auto``: a retry continues, and so does a clear of an unfinished delivery; a clear of a finished one
-        sends anew. ``always`` or ``never`` force it.
+        sends anew. ``always`` or ``never`` force it, at every try: ``never`` pays again at a retry as well.
     :param skip_on_empty: skip the task when there are no records; otherwise it succeeds with zero counts.
     :param max_xcom_bytes: outcomes stand in the returned manifest while their JSON is smaller than this; default
         ``[openai_dest] max_xcom_bytes``, 49152.

@@ -133,6 +133,7 @@ class OpenAIWebhookOperator(BaseOperator):
         manifest.origin, manifest.delivery = scope.as_row(), log.number
         manifest.results = log.pattern(FORWARDED)
         manifest.quarantine = log.pattern(UNDELIVERED, of="try") if manifest.rejected else None
+        self._check_count(manifest.input)
         row = manifest.as_dict()
         log.end(row)
         log_end(self.log, row)
@@ -143,6 +144,11 @@ class OpenAIWebhookOperator(BaseOperator):
                 context["ti"].xcom_push(key="return_value", value=row)
                 raise
         return row
+
+    def _check_count(self, found: int) -> None:
+        expected = self.manifest["delivered"] + self.manifest["rejected"] if self._forwards_manifest else found
+        if found < expected:
+            raise TransientError(f"{found} of {expected} outcomes were found in {self.manifest['results']}")
 
     def _items(self, scope: Scope, delivery: int) -> Source:
         from airflow_provider_openai_dest.operators.forwarding import item_maker

@@ -75,7 +75,8 @@ def _told_as_sink_error(target: Folder) -> Iterator[None]:
 def _replace(target: Path, content: bytes) -> None:
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        part.write_bytes(content)
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE), "wb") as stream:
+            stream.write(content)
         part.replace(target)
     except OSError:
         with suppress(OSError):

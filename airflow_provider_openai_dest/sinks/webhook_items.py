@@ -155,7 +155,8 @@ class ItemsSource:
 class OutcomeRows:
     """Rows of result files, the newest first, without those that do not hold any more.
 
-    A record that was rejected and then tried again has several rows: the one that was delivered holds.
+    A record that was rejected and then tried again has several rows: the one that was delivered holds. A row that a
+    crash has cut is passed over, as it is by the tries themselves: its record was sent again.
     """
 
     def __init__(self, rows: Source) -> None:
@@ -165,7 +166,7 @@ class OutcomeRows:
         held = SettledRecords()
         for row in self._rows:
             try:
-                holds = row.fault is not None or held.add(from_row(row))
+                holds = row.fault is None and held.add(from_row(row))
             except RecordError:
                 holds = True  # it is no outcome, which its item will say
             if holds:

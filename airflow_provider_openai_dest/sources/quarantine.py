@@ -2,51 +2,67 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from airflow_provider_openai_dest.exceptions import RecordError
 from airflow_provider_openai_dest.sources.files import FilesSource
 from airflow_provider_openai_dest.sources.readable_file import ReadableFile
 from airflow_provider_openai_dest.sources.record import Record
 
-FILE_PREFIXES = ("quarantine-", "undelivered-")
+_FILE = re.compile(r"(?P<delivery>(?:quarantine|undelivered)-[0-9a-f]{10}-d\d+)-g\d+-t\d+-[0-9a-f]+(?:-\d+)?\.jsonl")
 
 
 def is_quarantine(files: Sequence[ReadableFile]) -> bool:
     """Tell whether these files were written by a quarantine, by their names."""
-    return bool(files) and all(file.name.startswith(FILE_PREFIXES) and file.name.endswith(".jsonl") for file in files)
+    return bool(files) and all(_FILE.fullmatch(file.name) for file in files)
 
 
 class QuarantineSource:
-    """Gives back what was quarantined, each key once; rows without the record's data are faults of their own.
+    """Gives back what was quarantined; rows without the record's data are faults of their own.
+
+    A record that several tries of a delivery rejected comes once. Where several deliveries share a key, the later
+    ones stand under the key with the delivery's name.
 
     :param files: files that a quarantine wrote.
     """
 
     def __init__(self, files: Sequence[ReadableFile]) -> None:
-        self._rows = FilesSource(files, file_format="jsonl")
+        self._files = files
 
     def __iter__(self) -> Iterator[Record]:
-        """Give the records in the order of the rows; a record that several tries rejected comes once."""
+        """Give the records in the order of the rows."""
+        seen: set[tuple[str, str]] = set()
         keys: set[str] = set()
-        for row in self._rows:
+        for delivery, row in self._rows():
             record = _unwrapped(row, len(keys)) or _broken(row, keys)
-            if record.key not in keys:
-                keys.add(record.key)
-                yield record
+            if (delivery, record.key) in seen:
+                continue
+            seen.add((delivery, record.key))
+            if record.key in keys:
+                record = replace(record, key=f"{delivery} {record.key}")
+            keys.add(record.key)
+            yield record
 
     def fingerprint(self) -> str:
         """Name the files."""
-        return self._rows.fingerprint()
+        return FilesSource(self._files, file_format="jsonl").fingerprint()
+
+    def _rows(self) -> Iterator[tuple[str, Record]]:
+        for file in self._files:
+            match = _FILE.fullmatch(file.name)
+            for row in FilesSource([file], file_format="jsonl"):
+                yield (match["delivery"] if match else file.name), row
 
 
 def _unwrapped(row: Record, position: int) -> Record | None:
     """Give the record that a row holds; None when it is no row of a quarantine."""
     match row.data:
         case {"key": str(key), **rest} if key:
-            data = rest.get("record")
-            fault = None if data is not None else RecordError("record_not_kept", "the quarantine kept no data of it")
-            return Record(key=key, position=position, data=data, fault=fault)
+            is_kept = "record" in rest and "record_repr" not in rest
+            fault = None if is_kept else RecordError("record_not_kept", "the quarantine kept no data of it")
+            return Record(key=key, position=position, data=rest.get("record"), fault=fault)
     return None
 
 

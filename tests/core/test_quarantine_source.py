@@ -16,7 +16,8 @@ def _row(key: str, position: int = 0, **more: Any) -> bytes:
 
 
 def _source(*files: bytes) -> QuarantineSource:
-    return QuarantineSource([MemoryFile(f"quarantine-{number}.jsonl", data) for number, data in enumerate(files)])
+    names = [f"quarantine-0123456789-d1-g00-t{number:02d}-abcdef.jsonl" for number in range(len(files))]
+    return QuarantineSource([MemoryFile(name, data) for name, data in zip(names, files, strict=True)])
 
 
 BROKEN = b'{"key": "cut of'
@@ -35,9 +36,13 @@ ROWS = (
 @pytest.mark.parametrize(
     ("names", "is_one"),
     [
-        (["quarantine-x-d1-t01.jsonl"], True),
-        (["undelivered-x.jsonl", "quarantine-y.jsonl"], True),
-        (["quarantine-x.jsonl", "outcomes-x.jsonl"], False),
+        (["quarantine-0123456789-d1-g00-t01-abcdef.jsonl"], True),
+        (
+            ["undelivered-0123456789-d1-g00-t01-abcdef-000000.jsonl", "quarantine-0123456789-d2-g10-t11-abcdef.jsonl"],
+            True,
+        ),
+        (["quarantine-0123456789-d1-g00-t01-abcdef.jsonl", "outcomes-x.jsonl"], False),
+        (["quarantine-hospitals.jsonl"], False),
         (["quarantine-list.csv"], False),
         (["my-quarantine-x.jsonl"], False),
         ([], False),
@@ -110,3 +115,18 @@ def test_the_contract_of_a_source_is_kept() -> None:
     assert len({record.key for record in records}) == len(records)
     assert [repr(record) for record in source] == [repr(record) for record in records]
     assert before == source.fingerprint() != _source(b"").fingerprint()
+
+
+def test_records_of_several_deliveries_stay_apart() -> None:
+    """Two runs of one folder, keyed by position, both have a record 0: both come, each under a key of its own."""
+    names = [f"quarantine-{scope}-d1-g00-t01-abcdef.jsonl" for scope in ("0123456789", "abcdef0123")]
+    source = QuarantineSource([MemoryFile(name, _row("0", record=name)) for name in names])
+
+    assert [("0", names[0]), ("quarantine-abcdef0123-d1 0", names[1])] == [(one.key, one.data) for one in source]
+
+
+def test_a_null_record_comes_back() -> None:
+    """Null is data like any other; only what was not kept can't be sent again."""
+    [kept] = _source(_row("a", record=None))
+
+    assert (None, None) == (kept.data, kept.fault)
