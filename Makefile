@@ -43,7 +43,7 @@ test: test-core test-sandbox test-contract test-airflow  ## Run all tests
 
 # In processes of their own, so that the core's tests see whether anything of the core loads Airflow.
 test-core: .venv/.installed  ## Run the core's tests, which need no Airflow
-	$(BIN)/python -m pytest tests/core
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/core
 
 test-sandbox: .venv/.installed  ## Run the tests of the sandbox, with OpenAI's own client
 	$(BIN)/python -m pytest tests/sandbox
