@@ -7,6 +7,6 @@ import os
 import hypothesis
 
 # No deadline: a slow machine is no defect. CI tries the same examples each time; a developer's runs go on searching.
-hypothesis.settings.register_profile("search", deadline=None, max_examples=50)
-hypothesis.settings.register_profile("repeat", deadline=None, max_examples=50, derandomize=True)
+hypothesis.settings.register_profile("search", deadline=None)
+hypothesis.settings.register_profile("repeat", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("repeat" if os.environ.get("CI") else "search")

@@ -148,6 +148,14 @@ def test_a_mixed_list_leaves_its_literal_records_alone(seen: list[Seen], tmp_pat
     assert [{"t": "{{ 7*7 }}"}] * 2 == bodies(seen)
 
 
+def test_the_texts_of_a_mixed_record_are_left_alone(seen: list[Seen], tmp_path: Path) -> None:
+    """In one record, what is written is data and only the reference is resolved."""
+    with DAG("mixed_record", schedule=None) as dag:
+        operator = send(tmp_path, records=[{"id": upstream("product", dag=dag), "t": "{{ 7*7 }}"}])
+    run(operator, upstream={"product": 5})
+    assert [{"id": 5, "t": "{{ 7*7 }}"}] == bodies(seen)
+
+
 # -- Jinja is for the Dag author ---------------------------------------------------------------------
 
 

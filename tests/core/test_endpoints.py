@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_openai_dest.endpoints.catalogue import ENDPOINTS, RETIRED, find_endpoint
+from airflow_provider_openai_dest.endpoints.catalogue import ENDPOINTS, RETIRED, failed_when, find_endpoint
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate, Packing
 from airflow_provider_openai_dest.exceptions import ConfigurationError
 from tests.core.rendering_parts import form
@@ -99,3 +99,22 @@ def test_a_template_does_not_change() -> None:
     """A template is frozen, so that one task can't change another's."""
     with pytest.raises(dataclasses.FrozenInstanceError):
         ENDPOINTS["create_embedding"].path = "/x"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "name"),
+    [
+        ("POST", "/responses", "create_response"),
+        ("GET", "/responses/resp_1?include=x", "retrieve_response"),
+        ("POST", "https://api.openai.com/v1/chat/completions", "create_chat_completion"),
+    ],
+)
+def test_a_request_by_hand_fails_as_the_endpoint_does(method: str, url: str, name: str) -> None:
+    """What makes a 200 answer a failure holds for the same operation written by hand."""
+    assert ENDPOINTS[name].failed_when == failed_when(method, url)
+    assert failed_when(method, url)
+
+
+def test_an_unknown_operation_has_no_failed_answers() -> None:
+    """Nothing is guessed of an operation that no template declares."""
+    assert {} == failed_when("POST", "/responses/resp_1/other")

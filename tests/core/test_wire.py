@@ -113,6 +113,14 @@ def test_an_answer_is_read_whole() -> None:
     assert {"x-request-id", "content-length"} == set(response.headers)
 
 
+def test_a_secret_that_the_server_echoes_is_cut_out() -> None:
+    """Whatever a server says of the key, in body or headers, nobody after the wire sees it; short texts are left."""
+    key = "gateway-0123456789"
+    connections = Connections(lambda: answer(f"no such key {key}, s3".encode(), status=400, x_request_id=f"r {key}"))
+    response = asyncio.run(HttpxWire(5, connections, secrets=(key, "s3")).send(REQUEST))
+    assert ("no such key ***, s3", "r ***") == (response.text, response.headers["x-request-id"])
+
+
 def test_a_connection_is_used_again() -> None:
     """Requests that follow each other need one connection."""
     connections = Connections()
