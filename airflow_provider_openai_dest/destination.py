@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from typing import Any, TypeVar
 
 from airflow_provider_openai_dest.delivery.answer import read_outcomes
+from airflow_provider_openai_dest.delivery.answer_bytes import LARGE_BYTES
 from airflow_provider_openai_dest.delivery.attempts import Conclusion
 from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher
 from airflow_provider_openai_dest.delivery.intake import Census, Intake, read_ahead
@@ -25,7 +26,7 @@ from airflow_provider_openai_dest.delivery.progress import Counts, Progress, log
 from airflow_provider_openai_dest.delivery.settled import SettledRecords
 from airflow_provider_openai_dest.delivery.settlement import Settlement
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
-from airflow_provider_openai_dest.exceptions import AbortError, OpenAIDestError, TransientError
+from airflow_provider_openai_dest.exceptions import AbortError, LongWaitError, OpenAIDestError, TransientError
 from airflow_provider_openai_dest.manifest import Manifest, Tally
 from airflow_provider_openai_dest.rendering.renderer import Rendered, Renderer
 from airflow_provider_openai_dest.rendering.request import RefusedRecord, RenderedRequest
@@ -83,7 +84,6 @@ class Destination:
         self._settled = SettledRecords()
         self._rendered = 0
         self._is_all_rendered = False
-        self._unsent = 0
         self._failure: Exception | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[Census] | None = None
@@ -100,12 +100,15 @@ class Destination:
             census = self._wait_for(self._run(source))
         finally:
             self._close_sinks()
+        traffic = self._dispatcher.traffic
         manifest = self._tally.manifest(
             self._endpoint.name,
             input=census.input,
             whole_input=census.is_whole,
-            requests=self._dispatcher.requests_sent,
-            waits=self._dispatcher.waits,
+            requests=traffic.requests,
+            retries=traffic.again,
+            waits=traffic.limited,
+            waited_seconds=round(traffic.waited_seconds, 3),
             seconds=round(time.monotonic() - started, 3),
         )
         if manifest.delivered + manifest.rejected + manifest.pending != manifest.input:
@@ -127,8 +130,8 @@ class Destination:
     def raise_failure(self, manifest: Manifest) -> None:
         """Raise what the end of the run asks for: nothing, when every record is settled.
 
-        SinkError when outcomes could not be written, AbortError when key, quota or project is refused, TransientError
-        when records are left for the next try.
+        SinkError when outcomes could not be written, AbortError when key, quota or project is refused, LongWaitError
+        when the server asks for a long wait, TransientError when records are left for the next try.
         """
         if self._failure is not None:
             raise self._failure
@@ -143,10 +146,10 @@ class Destination:
             outage = self._dispatcher.outage
             why = f" (the server failed: {outage})" if outage else manifest.why_pending
             rest = "" if manifest.whole_input else ", and the source was not read to its end"
-            raise TransientError(
-                f"{manifest.endpoint}: {manifest.pending} of {manifest.input} records are pending{why}{rest}; "
-                "the next try sends just these"
-            )
+            pending = f"{manifest.endpoint}: {manifest.pending} of {manifest.input} records are pending"
+            if self._dispatcher.long_wait is not None:
+                raise LongWaitError(f"{pending}, and must wait{rest}", seconds=self._dispatcher.long_wait)
+            raise TransientError(f"{pending}{why}{rest}; the next try sends just these")
 
     def _take_earlier(self) -> None:
         for outcome in self._earlier:
@@ -183,15 +186,16 @@ class Destination:
             async def settle(request: RenderedRequest, conclusion: Conclusion) -> Iterable[RenderedRequest]:
                 if conclusion.may_pass_halved and (halves := self._renderer.split(request)):
                     return halves
-                await settlement.put(read_outcomes(self._endpoint, request, conclusion))
+                outcomes, is_large = read_outcomes(self._endpoint, request, conclusion), _is_large(conclusion)
+                del conclusion  # the bytes of the answer are not needed any more
+                await settlement.put(outcomes, until_written=is_large)
                 return ()
 
-            await self._dispatcher.run(requests, settle)
-            await self._count_rest(requests)
+            await self._dispatcher.run(requests, settle, read_on_seconds=self._count_seconds)
         self._failure = self._failure or settlement.error
         census = intake.close()
         left = 0 if self._is_all_rendered else census.given - self._rendered
-        self._tally.count(Status.PENDING, settlement.unwritten + self._unsent + left)
+        self._tally.count(Status.PENDING, settlement.unwritten + left)
         for status, number in census.others.items():
             self._tally.count(status, number)
         return census
@@ -208,13 +212,6 @@ class Destination:
                     yield item
         self._is_all_rendered = self._failure is None
 
-    async def _count_rest(self, requests: AsyncIterator[RenderedRequest]) -> None:
-        """Read on without sending, so that what is left is counted; not for long, since a stop should be quick."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._count_seconds):
-                async for unsent in requests:
-                    self._unsent += len(unsent.records)
-
     def _until_failure(self, items: Iterator[Item]) -> Iterator[Item]:
         """End at an error, so that what was read before it is still sent and kept."""
         try:
@@ -227,7 +224,12 @@ class Destination:
 
     def _counts(self, intake: Intake) -> Counts:
         now = self._tally.delivered + self._tally.rejected
-        return Counts(done=intake.census().settled + now, settled_now=now, waits=self._dispatcher.waits)
+        return Counts(
+            done=intake.census().settled + now,
+            settled_now=now,
+            traffic=self._dispatcher.traffic,
+            share=self._dispatcher.share(),
+        )
 
     def _write(self, outcomes: Sequence[Outcome]) -> None:
         """Take a batch to all sinks; nothing of it counts as settled before all of them have flushed."""
@@ -246,6 +248,10 @@ class Destination:
                 sink.close()
             except Exception as error:  # noqa: BLE001 - the others are closed, too; it is raised in the end
                 self._failure = self._failure or error
+
+
+def _is_large(conclusion: Conclusion) -> bool:
+    return conclusion.response is not None and len(conclusion.response.content) > LARGE_BYTES
 
 
 def _weight(item: Rendered) -> int:

@@ -62,6 +62,17 @@ class TransientError(OpenAIDestError):
     """Let Airflow retry: the checkpoint holds what is settled, the next try goes on from there."""
 
 
+class LongWaitError(TransientError):
+    """Free the worker: the server asks for a wait that is longer than a worker should be held. No try is used."""
+
+    def __init__(self, message: str, *, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _long_wait, (str(self), self.seconds)
+
+
 class AbortError(OpenAIDestError):
     """Stop now and fail without a retry: the key, the quota or the project is refused.
 
@@ -100,6 +111,10 @@ class SinkError(OpenAIDestError):
 
 class CheckpointMismatchError(ConfigurationError):
     """Fail without a retry: account, origin, endpoint or template changed under a half-done delivery."""
+
+
+def _long_wait(message: str, seconds: float) -> LongWaitError:
+    return LongWaitError(message, seconds=seconds)
 
 
 def _writable(text: str) -> str:

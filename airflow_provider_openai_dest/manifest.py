@@ -29,6 +29,8 @@ class Manifest:
     """The counts and places of one delivery.
 
     ``origin`` is the task instance and ``delivery`` its number: a cleared task that sends anew begins the next one.
+    ``retries`` are requests that were sent before, ``waits`` those that the rate limit refused, and ``waited_seconds``
+    is how long nothing could be sent.
     ``delivered + rejected + pending == input`` always holds. ``whole_input`` is false when the source was not read to
     its end: ``input`` counts what was read then. ``outcomes`` are the rows themselves, in input order,
     only while all of them together stay below ``max_xcom_bytes``; otherwise read ``results``.
@@ -41,7 +43,9 @@ class Manifest:
     rejected: int = 0
     pending: int = 0
     requests: int = 0
+    retries: int = 0
     waits: int = 0
+    waited_seconds: float = 0.0
     maybe_billed: int = 0
     usage: dict[str, Any] = field(default_factory=dict)
     rejections: list[dict[str, Any]] = field(default_factory=list)

@@ -31,9 +31,19 @@ _OPENAI_DEST_FIELDS = {
         "description": "Most tokens a minute (TPM) of one task. Empty: learnt from the answers.",
         "schema": {"type": ["integer", "null"], "minimum": 1},
     },
+    "ipm": {
+        "label": "Images a minute",
+        "description": "Most images a minute (IPM) of one task. Empty: learnt from the answers.",
+        "schema": {"type": ["integer", "null"], "minimum": 1},
+    },
+    "rpd": {
+        "label": "Requests a day",
+        "description": "Most requests a day (RPD) of one task. Empty: learnt from the answers.",
+        "schema": {"type": ["integer", "null"], "minimum": 1},
+    },
     "concurrency": {
         "label": "Requests at once",
-        "description": "Most requests of one task on the wire at once, 1 to 512. Empty: the operator's default.",
+        "description": "Most requests of one task on the wire at once, 1 to 512. Empty: 128, or what the task says.",
         "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 512},
     },
     "timeout": {

@@ -24,6 +24,8 @@ FIELDS = {
     "project": FormField("Project", "extra project", "an id such as proj_..."),
     "requests_per_minute": FormField("Requests a minute", "extra rpm", "a whole number from 1 on"),
     "tokens_per_minute": FormField("Tokens a minute", "extra tpm", "a whole number from 1 on"),
+    "images_per_minute": FormField("Images a minute", "extra ipm", "a whole number from 1 on"),
+    "requests_per_day": FormField("Requests a day", "extra rpd", "a whole number from 1 on"),
     "concurrency": FormField("Requests at once", "extra concurrency", "a whole number from 1 to 512"),
     "timeout": FormField("Timeout, seconds", "extra timeout", "a number of seconds above 0, at most 86400"),
     "default_headers": FormField(
@@ -43,6 +45,10 @@ EXTRAS = {
     "requests_per_minute": "requests_per_minute",
     "tpm": "tokens_per_minute",
     "tokens_per_minute": "tokens_per_minute",
+    "ipm": "images_per_minute",
+    "images_per_minute": "images_per_minute",
+    "rpd": "requests_per_day",
+    "requests_per_day": "requests_per_day",
     "concurrency": "concurrency",
     "timeout": "timeout",
     "default_headers": "default_headers",
@@ -78,6 +84,8 @@ class ConnectionSettings(BaseModel):
     project: HeaderText | None = None
     requests_per_minute: Count | None = None
     tokens_per_minute: Count | None = None
+    images_per_minute: Count | None = None
+    requests_per_day: Count | None = None
     concurrency: Annotated[Count, Field(le=512)] | None = None
     timeout: Seconds = 600.0
     default_headers: HeaderMap = Field(default_factory=dict)

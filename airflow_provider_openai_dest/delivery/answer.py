@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
 import msgspec
 
 from airflow_provider_openai_dest.connection.redaction import redact
@@ -15,6 +14,7 @@ from airflow_provider_openai_dest.delivery.nesting import DEEPEST, is_too_deep
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.delivery.vector import checked_vector
 from airflow_provider_openai_dest.delivery.verdict import MESSAGE_LIMIT, Verdict
+from airflow_provider_openai_dest.delivery.wire import Reply
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate, Packing
 from airflow_provider_openai_dest.exceptions import RecordError
 from airflow_provider_openai_dest.rendering.request import Member, RenderedRequest
@@ -60,7 +60,7 @@ class _Refusal:
 
 
 def _read_answer(
-    endpoint: EndpointTemplate, request: RenderedRequest, response: httpx.Response
+    endpoint: EndpointTemplate, request: RenderedRequest, response: Reply
 ) -> tuple[list[Any], Mapping[str, Any] | None]:
     """Give each record its answer or a :class:`_Refusal`, and the usage of the whole request."""
     usage = None
@@ -76,7 +76,7 @@ def _read_answer(
         return [_Refusal(error)] * len(request.records), usage
 
 
-def _decoded(endpoint: EndpointTemplate, response: httpx.Response) -> Any:
+def _decoded(endpoint: EndpointTemplate, response: Reply) -> Any:
     if endpoint.answer == "ignored":
         return None
     content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()[:LONGEST_TYPE]
@@ -94,7 +94,7 @@ def _decoded(endpoint: EndpointTemplate, response: httpx.Response) -> Any:
     return body
 
 
-def _json(response: httpx.Response, content_type: str) -> Any:
+def _json(response: Reply, content_type: str) -> Any:
     try:
         return msgspec.json.decode(response.content)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -104,7 +104,7 @@ def _json(response: httpx.Response, content_type: str) -> Any:
         ) from None
 
 
-def _text(response: httpx.Response) -> str:
+def _text(response: Reply) -> str:
     try:
         return response.content.decode()
     except UnicodeDecodeError as error:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
-
-import httpx
 
 MAX_ANSWER_BYTES = 256 * 1024 * 1024
 """Upper bound of an answer: several large images as base64."""
@@ -17,30 +16,53 @@ MAX_REFUSAL_BYTES = 64 * 1024
 """How much of a refusal is read; its status says the rest."""
 
 
+LARGE_BYTES = 1024 * 1024
+"""A larger answer waits until there is room for it."""
+
+
 class UnusableAnswerError(Exception):
     """An answer came, and can't be used: it is too large, or packed in a way that can't be read."""
 
 
-async def read_content(response: httpx.Response, max_bytes: int = MAX_ANSWER_BYTES) -> bytes:
-    """Read the content of an answer; raises UnusableAnswerError. A refusal is cut off and never raises."""
-    if not response.is_success:
-        return await _read_refusal(response)
-    unpacking = _unpacking(response)
+async def _no_room_needed() -> None:
+    pass
+
+
+async def read_content(
+    pieces: AsyncIterator[bytes],
+    encoding: str = "",
+    *,
+    max_bytes: int = MAX_ANSWER_BYTES,
+    make_room: Callable[[], Awaitable[None]] = _no_room_needed,
+) -> bytes:
+    """Read the content of an answer; raises UnusableAnswerError.
+
+    :param encoding: the answer's ``content-encoding``.
+    :param make_room: waited for, once, before more than :data:`LARGE_BYTES` are held.
+    """
+    unpacking = _unpacking(encoding)
     limit = min(max_bytes, unpacking.limit)
-    content = bytearray()
-    async for piece in response.aiter_raw():
-        content += unpacking.unpack(piece, limit + 1 - len(content))
-        if len(content) > limit:
+    read: list[bytes] = []
+    size, may_grow = 0, False
+    async for piece in pieces:
+        unpacked = unpacking.unpack(piece, limit + 1 - size)
+        size += len(unpacked)
+        if size > limit:
             raise UnusableAnswerError(f"the answer has more than {limit:,} bytes")
+        if not may_grow and size > LARGE_BYTES:
+            may_grow = True
+            await make_room()
+        read.append(unpacked)
     unpacking.end()
-    return bytes(content)
+    return b"".join(read) if len(read) != 1 else read[0]
 
 
-async def _read_refusal(response: httpx.Response) -> bytes:
+async def read_refusal(pieces: AsyncIterator[bytes], encoding: str = "") -> bytes:
+    """Read the start of an answer that is no success: its status says the rest, so that nothing fails here."""
     content = bytearray()
     try:
-        unpacking = _unpacking(response)
-        async for piece in response.aiter_raw():
+        unpacking = _unpacking(encoding)
+        async for piece in pieces:
             content += unpacking.unpack(piece, MAX_REFUSAL_BYTES - len(content))
             if len(content) >= MAX_REFUSAL_BYTES:
                 break
@@ -59,8 +81,8 @@ class _Unpacking(Protocol):
         """Raise UnusableAnswerError when something is missing."""
 
 
-def _unpacking(response: httpx.Response) -> _Unpacking:
-    encoding = response.headers.get("content-encoding", "").strip().lower()
+def _unpacking(encoding: str) -> _Unpacking:
+    encoding = encoding.strip().lower()
     if encoding in ("", "identity"):
         return _Plain()
     if encoding in ("gzip", "x-gzip"):

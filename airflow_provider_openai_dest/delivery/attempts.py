@@ -1,15 +1,13 @@
 """Attempts: the retry policy, as a generator without clock, network or random of its own.
 
-It yields an Attempt and is sent what came of it (an ``httpx.Response`` or a NoReply), until it returns a
-Conclusion: the shape of httpx's ``Auth.auth_flow``. Whoever drives it does the sending and the waiting.
+It yields an Attempt and is sent what came of it (a Reply or a NoReply), until it returns a Conclusion: the shape of
+httpx's ``Auth.auth_flow``. Whoever drives it does the sending and the waiting.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-
-import httpx
 
 from airflow_provider_openai_dest.connection.redaction import redact
 from airflow_provider_openai_dest.delivery.retry_after import read_reset, read_retry_after
@@ -22,6 +20,7 @@ from airflow_provider_openai_dest.delivery.verdict import (
     VerdictTable,
     judge,
 )
+from airflow_provider_openai_dest.delivery.wire import Reply
 from airflow_provider_openai_dest.exceptions import RecordError
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
 
@@ -43,16 +42,22 @@ class NoReply:
     is_final: bool = False
 
 
-Reply = httpx.Response | NoReply
+Ending = Reply | NoReply
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The next thing to do: send, ``after`` so many seconds. A ``shared`` wait is everybody's, as after a 429."""
+    """The next thing to do: send, ``after`` so many seconds.
 
-    request: RenderedRequest
+    A ``shared`` wait is everybody's, as after a 429; ``slower`` says that everybody was too fast. ``asked`` tells that
+    the server named the pause of a counted retry itself. ``error`` is what the attempt before ended with.
+    """
+
     after: float = 0.0
     shared: bool = False
+    slower: bool = False
+    asked: bool = False
+    error: RecordError | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +65,7 @@ class Conclusion:
     """How it ended. ``exhausted`` means that the server, not the record, failed until the attempts ran out."""
 
     verdict: Verdict
-    response: httpx.Response | None = None
+    response: Reply | None = None
     error: RecordError | None = None
     attempts: int = 1
     maybe_billed: bool = False
@@ -88,23 +93,26 @@ class RetryPolicy:
     :param max_attempts: tries of a request that the server refused with 5xx, 408 or 409, or that did not leave.
     :param first_pause: bound in seconds of the pause before the second try; doubled each time, with full jitter.
     :param longest_pause: upper bound of that pause.
+    :param give_up_after: seconds without any success after which the server is down and the rest is left; a tenth of it
+        when there was none from the start.
     :param ambiguous_retries: further tries after an answer was lost: each may be billed again.
     :param quarantine_unknown: reject a record whose answer was lost for good, where a later run would send it again.
     """
 
     table: VerdictTable = OPENAI
     max_attempts: int = 5
-    first_pause: float = 1.0
+    first_pause: float = 0.5
     longest_pause: float = 60.0
+    give_up_after: float = 150.0
     ambiguous_retries: int = 1
     quarantine_unknown: bool = False
 
 
 def attempts(
     policy: RetryPolicy, request: RenderedRequest, random: Random
-) -> Generator[Attempt, Reply | None, Conclusion]:
+) -> Generator[Attempt, Ending | None, Conclusion]:
     """Drive one request to its end; sent None, when the sending is stopped, it leaves the records for the next try."""
-    attempt, tried, waits, lost = Attempt(request), 0, 0, 0
+    attempt, tried, waits, lost = _AT_ONCE, 0, 0, 0
     error: RecordError | None = None
     while True:
         reply = yield attempt
@@ -114,19 +122,30 @@ def attempts(
         error = judgement.error
         if judgement.verdict is Verdict.WAIT:
             waits += 1
-            attempt = Attempt(request, _shared_wait(reply, request, policy, waits, random), shared=True)
+            pause = _shared_wait(reply, request, policy, waits, random)
+            attempt = Attempt(pause, shared=True, slower=_asks_to_slow_down(error), error=error)
             continue
         tried += 1
         lost += isinstance(reply, NoReply) and reply.left
         may_retry = tried < policy.max_attempts and lost <= policy.ambiguous_retries
         if judgement.verdict is Verdict.RETRY and may_retry:
-            attempt = Attempt(request, _pause(reply, policy, tried, random))
+            asked = None if isinstance(reply, NoReply) else read_retry_after(reply.headers)
+            pause = random() * _doubled(policy, tried) if asked is None else asked
+            attempt = Attempt(pause, slower=_asks_to_slow_down(error), asked=asked is not None, error=error)
             continue
         return _conclude(reply, judgement, policy, attempts=tried, lost=lost)
 
 
-def _judge(reply: Reply, policy: RetryPolicy) -> Judgement:
-    if isinstance(reply, httpx.Response):
+_AT_ONCE = Attempt()
+
+
+def _asks_to_slow_down(error: RecordError | None) -> bool:
+    """Tell by the code: https://platform.openai.com/docs/guides/error-codes."""
+    return error is not None and error.code == "slow_down"
+
+
+def _judge(reply: Ending, policy: RetryPolicy) -> Judgement:
+    if not isinstance(reply, NoReply):
         return judge(reply, policy.table)
     reason = redact(reply.reason[: 4 * MESSAGE_LIMIT])[:MESSAGE_LIMIT]
     if reply.is_final:
@@ -134,13 +153,13 @@ def _judge(reply: Reply, policy: RetryPolicy) -> Judgement:
     return Judgement(Verdict.RETRY, RecordError("answer_lost" if reply.left else "not_sent", reason))
 
 
-def _conclude(reply: Reply, judgement: Judgement, policy: RetryPolicy, *, attempts: int, lost: int) -> Conclusion:
+def _conclude(reply: Ending, judgement: Judgement, policy: RetryPolicy, *, attempts: int, lost: int) -> Conclusion:
     exhausted = judgement.verdict is Verdict.RETRY
     unknown = isinstance(reply, NoReply) and reply.left
     give_up = exhausted and unknown and policy.quarantine_unknown
     return Conclusion(
         verdict=Verdict.REJECTED if exhausted else judgement.verdict,
-        response=reply if isinstance(reply, httpx.Response) else None,
+        response=None if isinstance(reply, NoReply) else reply,
         error=judgement.error,
         attempts=attempts,
         maybe_billed=lost > 0,
@@ -148,13 +167,8 @@ def _conclude(reply: Reply, judgement: Judgement, policy: RetryPolicy, *, attemp
     )
 
 
-def _pause(reply: Reply, policy: RetryPolicy, tried: int, random: Random) -> float:
-    asked = read_retry_after(reply.headers) if isinstance(reply, httpx.Response) else None
-    return asked if asked is not None else random() * _doubled(policy, tried)
-
-
-def _shared_wait(reply: Reply, request: RenderedRequest, policy: RetryPolicy, waits: int, random: Random) -> float:
-    headers = reply.headers if isinstance(reply, httpx.Response) else {}
+def _shared_wait(reply: Ending, request: RenderedRequest, policy: RetryPolicy, waits: int, random: Random) -> float:
+    headers = {} if isinstance(reply, NoReply) else reply.headers
     asked = read_retry_after(headers)
     if asked is None:
         asked = read_reset(headers, request.tokens)

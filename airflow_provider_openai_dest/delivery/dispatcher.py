@@ -1,7 +1,8 @@
-"""Dispatcher: drives the retry policies of many requests at once, within rate limit and concurrency.
+"""Dispatcher: drives the retry policies of many requests at once, within rate limit, window and retry budget.
 
-It does what the policy says and decides nothing: what to try again, and when, comes from ``attempts``, and whether
-to go on at all from ``prospects``.
+It does what the policies say and decides nothing: what to try again, and when, comes from ``attempts``; how many at
+once from ``window``, ``retry_budget`` and ``outage``; how fast from ``rate_limit``; and whether to go on at all from
+``prospects``.
 """
 
 from __future__ import annotations
@@ -9,28 +10,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import suppress
+from dataclasses import dataclass
 from typing import Protocol
-
-import httpx
 
 from airflow_provider_openai_dest.delivery.addressing import Address
 from airflow_provider_openai_dest.delivery.answer_bytes import UnusableAnswerError
-from airflow_provider_openai_dest.delivery.attempts import (
-    Attempt,
-    Conclusion,
-    NoReply,
-    Random,
-    Reply,
-    RetryPolicy,
-    attempts,
-)
+from airflow_provider_openai_dest.delivery.attempts import Conclusion, Ending, NoReply, Random, RetryPolicy
+from airflow_provider_openai_dest.delivery.flights import Flight, Flights
+from airflow_provider_openai_dest.delivery.model_limits import ModelLimits
+from airflow_provider_openai_dest.delivery.outage import Outage
 from airflow_provider_openai_dest.delivery.progress import LongWaits, worded_time
-from airflow_provider_openai_dest.delivery.prospects import EXHAUSTED_REQUESTS, Prospects
-from airflow_provider_openai_dest.delivery.rate_limit import RateLimit
+from airflow_provider_openai_dest.delivery.prospects import Prospects
+from airflow_provider_openai_dest.delivery.rate_limit import Limits
+from airflow_provider_openai_dest.delivery.traffic import Traffic
 from airflow_provider_openai_dest.delivery.usage import used_tokens
-from airflow_provider_openai_dest.delivery.verdict import Verdict
-from airflow_provider_openai_dest.delivery.wire import UnreadableBodyError, Wire
+from airflow_provider_openai_dest.delivery.verdict import FIRST_SERVER_ERROR, Verdict
+from airflow_provider_openai_dest.delivery.window import Window
+from airflow_provider_openai_dest.delivery.wire import NoAnswerError, Wire
 from airflow_provider_openai_dest.exceptions import RecordError
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
 
@@ -59,15 +55,35 @@ class SystemClock:
 
     async def sleep(self, seconds: float, until: asyncio.Event) -> None:
         """Wait that long, or until the event is set."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await until.wait()
+        timer = asyncio.get_running_loop().call_later(seconds, until.set) if seconds < NEVER else None
+        try:
+            await until.wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+
+NEVER = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """How long to wait before anything may go, and why; ``is_imposed`` when it is the server that makes us wait."""
+
+    seconds: float = NEVER
+    why: str = ""
+    is_imposed: bool = False
 
 
 class Dispatcher:
-    """Sends requests, at most ``concurrency`` at once, until the source ends or a reply says stop. It runs once.
+    """Sends requests until the source ends or a reply says stop. It runs once.
 
-    ``abort`` is why a reply said stop, ``outage`` is what the server failed with when it was given up.
+    ``abort`` is why a reply said stop, ``outage`` is what the server failed with when it was given up, ``long_wait``
+    how many seconds everybody would have to wait, when that is longer than ``max_wait``.
+
+    :param limits: what is known of the account's limits; None for a server that has none, such as a webhook's.
+    :param concurrency: upper bound of the requests on the wire.
+    :param max_wait: seconds that are waited here; None waits as long as it takes.
     """
 
     def __init__(
@@ -76,87 +92,203 @@ class Dispatcher:
         address: Address,
         *,
         policy: RetryPolicy,
-        rate_limit: RateLimit,
+        limits: Limits | None,
         concurrency: int,
         clock: Clock,
         random: Random,
+        max_wait: float | None = None,
     ) -> None:
         self._wire = wire
         self._address = address
         self._policy = policy
-        self._rate_limit = rate_limit
-        self._concurrency = concurrency
+        self._limits = ModelLimits(limits)
+        self._window = Window(most=concurrency)
+        self._outage = Outage(first_pause=policy.first_pause, give_up_after=policy.give_up_after)
+        self._flights = Flights(policy, random)
         self._clock = clock
         self._random = random
+        self._max_wait = max_wait
         self._prospects = Prospects(policy.table)
         self._long_waits = LongWaits()
-        self._turn = asyncio.Lock()
-        self._stopped = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._is_stopped = False
         self._fault: Exception | None = None
         self.abort: RecordError | None = None
         self.outage: RecordError | None = None
-        self.requests_sent = 0
-        self.waits = 0
+        self.long_wait: float | None = None
+        self.traffic = Traffic()
 
     def stop(self) -> None:
         """Send nothing more; what is on the wire still ends."""
-        self._stopped.set()
+        self._is_stopped = True
+        self._changed.set()
+        self._flights.stop()
 
     @property
     def is_stopped(self) -> bool:
         """Whether nothing more is sent."""
-        return self._stopped.is_set()
+        return self._is_stopped
 
-    async def run(self, requests: AsyncIterator[RenderedRequest], settle: Settle) -> None:
+    def share(self) -> float | None:
+        """Give how much of the account's tightest limit is in use, 0.0 to 1.0; None when none is known."""
+        return self._limits.share(self._clock.now())
+
+    async def run(
+        self, requests: AsyncIterator[RenderedRequest], settle: Settle, *, read_on_seconds: float = 0.0
+    ) -> None:
         """Send every request, settle each end, and close the wire.
 
-        When the sending is stopped, it returns as soon as what is on the wire has ended; ``requests`` may hold more. An
-        exception of ``requests`` or ``settle`` stops the sending, too, and is raised then.
+        When the sending is stopped, it returns as soon as what is on the wire has ended. An exception of ``requests``
+        or ``settle`` stops the sending, too, and is raised then.
+
+        :param read_on_seconds: how long ``requests`` are read on after a stop, so that they are counted as unsent.
         """
-        reading = asyncio.Lock()
-
-        async def work() -> None:
-            try:
-                while not self.is_stopped:
-                    async with reading:
-                        request = await anext(requests, None)
-                    if request is None:
-                        return
-                    await self._send_whole(request, settle)
-            except Exception as fault:  # noqa: BLE001 - raised below, after what is on the wire has ended
-                self._fault = self._fault or fault
-                self.stop()
-
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(self._concurrency):
-                    group.create_task(work())
+                reading = group.create_task(self._guarded(self._read(requests)))
+                while (flight := await self._next_flight()) is not None:
+                    group.create_task(self._guarded(self._fly(flight, settle)))
+                await asyncio.wait({reading}, timeout=read_on_seconds)
+                reading.cancel()
+            for request, conclusion in self._flights.unsent():
+                await settle(request, conclusion)
         finally:
             await self._wire.aclose()
         if self._fault is not None:
             raise self._fault
 
-    async def _send_whole(self, request: RenderedRequest, settle: Settle) -> None:
-        """Send a request, and what comes in its place, until all of it is settled."""
-        pending = [request]
-        while pending:
-            current = pending.pop()
-            conclusion = await self._deliver(current)
-            pending.extend(await settle(current, conclusion))
+    async def _guarded(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except Exception as fault:  # noqa: BLE001 - raised at the end, after what is on the wire has ended
+            self._fault = self._fault or fault
+            self.stop()
 
-    async def _deliver(self, request: RenderedRequest) -> Conclusion:
-        """Drive one request to its end, which may be that the sending was stopped while it waited."""
-        policy = attempts(self._policy, request, self._random)
-        attempt = next(policy)
+    async def _read(self, requests: AsyncIterator[RenderedRequest]) -> None:
+        """Keep a few requests ready."""
+        async for request in requests:
+            if self._flights.add(request):
+                self._changed.set()
+            await self._flights.has_room()
+        self._flights.end()
+        self._changed.set()
+
+    async def _next_flight(self) -> Flight | None:
+        """Wait for the next request that may be sent; None when there is none and will be none."""
         while True:
-            reply = await self._send(attempt) if await self._may_send(attempt) else None
+            following = self._take_off()
+            if isinstance(following, Flight):
+                return following
+            if not self._flights.in_flight and (self._is_stopped or self._flights.have_ended):
+                return None
+            self._changed.clear()
+            await self._rest(following)
+
+    async def _rest(self, pause: Pause) -> None:
+        """Wait until something may go, or something changes."""
+        if self._max_wait is not None and not self._flights.in_flight and self._max_wait < pause.seconds < NEVER:
+            self.long_wait = pause.seconds
+            self.stop()
+            return
+        began = self._clock.now()
+        if pause.seconds < NEVER and self._long_waits.is_news(pause.seconds, began):
+            log.warning("Waiting %s: %s", worded_time(pause.seconds), pause.why)
+        await self._clock.sleep(pause.seconds, self._changed)
+        if pause.is_imposed:
+            self.traffic.waited_seconds += self._clock.now() - began
+
+    def _take_off(self) -> Flight | Pause:
+        """Take the next request when it may go now, and else give how long to wait, and why."""
+        now = self._clock.now()
+        if self._is_stopped or self._flights.in_flight >= (1 if self._outage.is_on else self._window.size):
+            return Pause()
+        if wait := self._outage.wait(now):
+            return Pause(wait, "the server fails again and again, one request at a time probes it", is_imposed=True)
+        flight = self._flights.first(now)
+        if flight is None:
+            return Pause(self._flights.wait(now), "what failed is tried again then")
+        request = flight.request
+        limit = self._limits.of(request.model)
+        if wait := limit.wait(request.tokens, now, request.images):
+            return Pause(wait, "the rate limit is reached, all requests wait", is_imposed=True)
+        flight.ticket = limit.take(request.tokens, now, request.images)
+        flight.sent_at = now
+        self.traffic.sent(is_again=self._flights.take(flight))
+        return flight
+
+    async def _fly(self, flight: Flight, settle: Settle) -> None:
+        """Send a request and see to what came of it; then the next one, as long as one may go at once."""
+        following: Flight | Pause = flight
+        while isinstance(following, Flight):
             try:
-                attempt = policy.send(reply)
-            except StopIteration as end:
-                conclusion: Conclusion = end.value
-                if not self.is_stopped:
-                    self._look_ahead(conclusion, len(request.records))
-                return conclusion
+                await self._send(following, settle)
+            finally:
+                self._flights.land(following)
+            following = self._take_off()
+            if self._flights.in_flight < self._window.size:
+                self._changed.set()  # there is room for more than this one
+
+    async def _send(self, flight: Flight, settle: Settle) -> None:
+        reply: Ending
+        release = None
+        try:
+            answer = await self._wire.send(self._address(flight.request))
+        except NoAnswerError as error:
+            reply = NoReply(str(error), left=error.left)
+        except UnusableAnswerError as error:
+            reply = NoReply(f"{type(error).__name__}: {error}", left=True, is_final=True)
+        else:
+            reply, release = answer, answer.release
+            del answer
+        try:
+            conclusion = flight.answered(reply)
+            self._learn(flight, reply)
+            if conclusion is None:
+                self._flights.again(flight, self._clock.now())
+                return
+            if not self._is_stopped:
+                self._look_ahead(conclusion, len(flight.request.records))
+            settling = settle(flight.request, conclusion)
+            del reply, conclusion  # an answer may be large, and is read by then
+            self._flights.add_instead(await settling)
+        finally:
+            if release is not None:
+                release()
+
+    def _learn(self, flight: Flight, reply: Ending) -> None:
+        """Tell rate limit, window and outage what came back."""
+        now = self._clock.now()
+        limit = self._limits.of(flight.request.model)
+        attempt = flight.attempt
+        if isinstance(reply, NoReply):
+            limit.forget(flight.ticket, now)
+        elif attempt.shared:
+            limit.pause(flight.ticket, reply.headers, attempt.after, now)
+            self._window.limited(flight.sent_at, now)
+            self.traffic.limited += 1
+        else:
+            used = used_tokens(reply)
+            limit.observe(flight.ticket, reply.headers, used, now)
+            self.traffic.tokens += used or 0
+        if attempt.slower:
+            limit.slow_down(now)
+        is_failure = _is_failure(reply)
+        self._flights.answered(is_failure=is_failure)
+        if is_failure:
+            self._window.failed(flight.sent_at, now)
+            self._outage.failed(flight.sent_at, now, attempt.after if attempt.asked else None, self._random())
+            self._give_up_if_down(flight, now)
+        else:
+            self._outage.answered()
+            if not attempt.shared:
+                self._window.answered(self._flights.in_flight)
+        self.traffic.answered(now - flight.sent_at, self._flights.in_flight)
+
+    def _give_up_if_down(self, flight: Flight, now: float) -> None:
+        if self._outage.is_over_long(now) and not self._is_stopped:
+            self.outage = flight.attempt.error
+            log.warning("The server is down: no request succeeded for a long time, last %s", self.outage)
+            self.stop()
 
     def _look_ahead(self, conclusion: Conclusion, records: int) -> None:
         """Stop when the end of this request says that the others would end the same way."""
@@ -165,60 +297,12 @@ class Dispatcher:
             if conclusion.verdict is Verdict.ABORT
             else self._prospects.refusal_of_all(conclusion, records)
         )
-        if self._prospects.is_outage(conclusion):
-            self.outage = conclusion.error
-            log.warning("The server is down: %d requests in a row failed, last %s", EXHAUSTED_REQUESTS, self.outage)
-        if self.abort or self.outage:
+        if self.abort:
             self.stop()
 
-    async def _may_send(self, attempt: Attempt) -> bool:
-        """Wait as long as the attempt and the rate limit ask; False when the sending was stopped meanwhile."""
-        if attempt.shared:
-            self.waits += 1
-            self._rate_limit.pause(attempt.after, self._clock.now())
-        elif attempt.after:
-            await self._sleep(attempt.after, "a request waits as the server asks")
-        async with self._turn:  # one waits for the limit, the others for their turn
-            while not self.is_stopped:
-                wait = self._rate_limit.wait(attempt.request.tokens, self._clock.now())
-                if not wait:
-                    return True
-                await self._sleep(wait, "the rate limit is reached, all requests wait")
-        return False
 
-    async def _sleep(self, seconds: float, why: str) -> None:
-        """Wait, but not beyond a stop."""
-        if self._long_waits.is_news(seconds, self._clock.now()):
-            log.warning("Waiting %s: %s", worded_time(seconds), why)
-        await self._clock.sleep(seconds, self._stopped)
-
-    async def _send(self, attempt: Attempt) -> Reply:
-        self.requests_sent += 1
-        try:
-            response = await self._wire.send(self._address(attempt.request))
-        except (httpx.TransportError, TimeoutError, OSError, UnusableAnswerError, UnreadableBodyError) as error:
-            self._rate_limit.settle()
-            return _no_reply(error)
-        self._rate_limit.observe(response.headers, self._clock.now())
-        self._rate_limit.correct(attempt.request.tokens, used_tokens(response))
-        return response
-
-
-def _no_reply(error: Exception) -> NoReply:
-    name = type(error).__name__
-    return NoReply(
-        f"{name}: {error}" if str(error) else name,
-        left=not isinstance(error, _NEVER_LEFT),
-        is_final=isinstance(error, UnusableAnswerError),
-    )
-
-
-_NEVER_LEFT = (
-    UnreadableBodyError,
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.LocalProtocolError,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-)
+def _is_failure(reply: Ending) -> bool:
+    """Tell whether it is the server that failed, not the record."""
+    if isinstance(reply, NoReply):
+        return not reply.is_final
+    return reply.status_code >= FIRST_SERVER_ERROR

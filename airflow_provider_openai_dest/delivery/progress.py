@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from airflow_provider_openai_dest.delivery.outcome import Outcome
+from airflow_provider_openai_dest.delivery.traffic import Traffic
 from airflow_provider_openai_dest.sources.record import Source
 
 log = logging.getLogger(__name__)
@@ -29,11 +30,15 @@ LONGEST_KEY = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """How far a delivery is: ``done`` records have an end, ``settled_now`` of them by this try."""
+    """How far a delivery is: ``done`` records have an end, ``settled_now`` of them by this try.
+
+    ``share`` is how much of the account's limit is in use, 0.0 to 1.0; None when it is not known.
+    """
 
     done: int
     settled_now: int
-    waits: int
+    traffic: Traffic
+    share: float | None = None
 
 
 class Progress:
@@ -61,8 +66,18 @@ class Progress:
         rate = counts.settled_now / seconds
         of_total = f" of {self._total:,}" if self._total else ""
         words = [f"{counts.done:,}{of_total} records are done, {rate:,.1f} a second"]
-        if counts.waits:
-            words.append(f"{counts.waits:,} waits for the rate limit")
+        traffic = counts.traffic
+        if counts.share is not None:
+            words.append(f"{counts.share:.0%} of the account's limit in use")
+        words.append(f"{traffic.in_flight:,} requests on the wire")
+        if traffic.tokens:
+            words.append(f"{traffic.tokens:,} tokens")
+        if traffic.again:
+            words.append(f"{traffic.again:,} sent again")
+        if traffic.limited:
+            words.append(f"{traffic.limited:,} refused by the rate limit")
+        if traffic.waited_seconds >= 1:
+            words.append(f"{worded_time(traffic.waited_seconds)} waited")
         if self._total and rate:
             words.append(f"about {worded_time((self._total - counts.done) / rate)} left")
         return ", ".join(words)

@@ -9,9 +9,6 @@ from airflow_provider_openai_dest.exceptions import RecordError
 ALIKE_RECORDS = 10
 """So many first records refused alike, and it is the model, the project or the URL that is refused."""
 
-EXHAUSTED_REQUESTS = 10
-"""So many requests in a row that the server failed to the last attempt, and it is down."""
-
 
 class Prospects:
     """Watches the ends of requests, in the order in which they come.
@@ -21,7 +18,6 @@ class Prospects:
 
     def __init__(self, table: VerdictTable) -> None:
         self._stops_alike = table.stops_alike
-        self._exhausted = 0
         self._first: RecordError | None = None
         self._alike = 0
         self._are_alike = True
@@ -37,11 +33,6 @@ class Prospects:
             return None
         message = f"the first {self._alike} records were all refused alike: {error.message}"
         return RecordError(error.code, message, param=error.param, status=error.status)
-
-    def is_outage(self, conclusion: Conclusion) -> bool:
-        """Tell whether so many requests in a row were failed by the server that the next ones would be, too."""
-        self._exhausted = self._exhausted + 1 if conclusion.exhausted else 0
-        return self._exhausted >= EXHAUSTED_REQUESTS
 
     def _is_same(self, error: RecordError) -> bool:
         return error.status in self._stops_alike and self._first is not None and error.as_row() == self._first.as_row()

@@ -32,15 +32,28 @@ class Settlement:
     def __init__(self, write: Write, on_error: Callable[[], None]) -> None:
         self._write = write
         self._on_error = on_error
-        self._queue: asyncio.Queue[Outcome | None] = asyncio.Queue(QUEUE_LIMIT)
+        self._waiting: list[Outcome] = []
+        self._written = asyncio.Event()
+        self._is_due = asyncio.Event()
+        self._has_ended = False
+        self._timer: asyncio.TimerHandle | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="openai-dest-write")
         self.error: Exception | None = None
         self.unwritten = 0
 
-    async def put(self, outcomes: Sequence[Outcome]) -> None:
-        """Take outcomes; waits while the sinks are behind."""
-        for outcome in outcomes:
-            await self._queue.put(outcome)
+    async def put(self, outcomes: Sequence[Outcome], *, until_written: bool = False) -> None:
+        """Take outcomes; waits while the sinks are behind.
+
+        :param until_written: wait until these are written, since they hold much memory until then.
+        """
+        self._waiting += outcomes
+        written = self._written
+        if until_written or len(self._waiting) >= FLUSH_RECORDS:
+            self._is_due.set()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._is_due.set)
+        if until_written or len(self._waiting) >= QUEUE_LIMIT:
+            await written.wait()
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._run())
@@ -49,39 +62,34 @@ class Settlement:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._queue.put(None)
+        self._has_ended = True
+        self._is_due.set()
         await self._task
         self._thread.shutdown()
 
     async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
-        ended = False
-        while not ended:
-            batch, ended = await self._next_batch()
-            if self.error is None and batch:
-                try:
-                    await loop.run_in_executor(self._thread, self._write, batch)
-                except Exception as error:  # noqa: BLE001 - whatever it is, it ends the run and is raised then
-                    self.error = error
-                    self._on_error()
-            if self.error is not None:
-                self.unwritten += len(batch)
+        while not (self._has_ended and not self._waiting):
+            await self._is_due.wait()
+            await self._write_batch(*self._next_batch())
 
-    async def _next_batch(self) -> tuple[list[Outcome], bool]:
-        """Give what came until the batch is full or old; and whether it was the last."""
-        first = await self._queue.get()
-        if first is None:
-            return [], True
-        batch = [first]
-        try:
-            async with asyncio.timeout(FLUSH_SECONDS):
-                while len(batch) < FLUSH_RECORDS or not self._queue.empty():
-                    outcome = await self._queue.get()
-                    if outcome is None:
-                        return batch, True
-                    batch.append(outcome)
-                    if len(batch) >= QUEUE_LIMIT:
-                        break
-        except TimeoutError:
-            pass
-        return batch, False
+    async def _write_batch(self, batch: list[Outcome], written: asyncio.Event) -> None:
+        if self.error is None and batch:
+            try:
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._write, batch)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it ends the run and is raised then
+                self.error = error
+                self._on_error()
+        if self.error is not None:
+            self.unwritten += len(batch)
+        written.set()
+
+    def _next_batch(self) -> tuple[list[Outcome], asyncio.Event]:
+        """Take what is waiting, with the event that those who wait for it look at."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None
+        batch, written = self._waiting, self._written
+        self._waiting, self._written = [], asyncio.Event()
+        if not self._has_ended:
+            self._is_due.clear()
+        return batch, written

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import httpx
 from standardwebhooks.webhooks import Webhook
 
+from airflow_provider_openai_dest.delivery.wire import WireRequest
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
 
 WEBHOOK_ID = "webhook-id"
@@ -29,35 +30,32 @@ class WebhookAddress:
         address: str,
         secrets: Sequence[str],
         headers: Mapping[str, str],
-        timeout: float,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._address = address
         self._signers = [Webhook(secret) for secret in secrets]
         self._headers = dict(headers)
-        self._timeout = timeout
         self._now = now
 
-    def __call__(self, request: RenderedRequest) -> httpx.Request:
+    def __call__(self, request: RenderedRequest) -> WireRequest:
         """Sign and address one attempt."""
         url = httpx.URL(request.url)
         body = request.content if isinstance(request.content, bytes) else b""
         moment = self._now().astimezone(UTC)  # the library takes any time for UTC
         message_id = dict(request.headers)[WEBHOOK_ID]
         signatures = [signer.sign(message_id, moment, body.decode()) for signer in self._signers]
-        headers = {
-            **self._headers,
-            "Content-Type": "application/json",
-            "Host": url.netloc.decode("ascii"),
+        headers = {name.lower(): value for name, value in self._headers.items()} | {
+            "content-type": "application/json",
+            "content-length": str(len(body)),
+            "host": url.netloc.decode("ascii"),
             WEBHOOK_ID: message_id,
             "webhook-timestamp": str(int(moment.timestamp())),
             "webhook-signature": " ".join(signatures),
         }
-        timeout = dict.fromkeys(("connect", "read", "write", "pool"), self._timeout)
-        return httpx.Request(
-            "POST",
-            url.copy_with(host=self._address),
+        return WireRequest(
+            method="POST",
+            url=str(url.copy_with(host=self._address)),
             headers=headers,
             content=body,
-            extensions={"timeout": timeout, "sni_hostname": url.raw_host.decode("ascii")},
+            server_name=url.raw_host.decode("ascii"),
         )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import httpx
+from airflow_provider_openai_dest.delivery.wire import Reply
 
 MOST_NAMES = 50
 DEEPEST = 3
@@ -17,7 +17,7 @@ _TOTAL = re.compile(rb'"total_tokens"\s*:\s*(\d{1,12})\b')
 _TAIL_BYTES = 4096
 
 
-def used_tokens(response: httpx.Response) -> int | None:
+def used_tokens(response: Reply) -> int | None:
     """Find ``usage.total_tokens`` near the end or the start of an answer, without reading all of it as JSON."""
     if not response.is_success:
         return 0

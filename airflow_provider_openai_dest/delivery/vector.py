@@ -17,11 +17,7 @@ def decode_embedding(text: str) -> array[float]:
 
     Raises ValueError when the text is no base64 of float32 numbers.
     """
-    vector = array("f")
-    vector.frombytes(b64decode(text, validate=True))
-    if sys.byteorder == "big":
-        vector.byteswap()
-    return vector
+    return _read(b64decode(text, validate=True))
 
 
 def encode_embedding(values: list[float]) -> str:
@@ -33,15 +29,33 @@ def encode_embedding(values: list[float]) -> str:
 
 
 def checked_vector(value: Any) -> str:
-    """Give the vector as base64, whichever form the server chose; RecordError when it is none.
-
-    A vector with NaN or infinity is refused: its sum is then not finite.
-    """
+    """Give the vector as base64, whichever form the server chose; RecordError when it is none, or not finite."""
     try:
         text = value if isinstance(value, str) else encode_embedding(value)
-        vector = decode_embedding(text)
+        content = b64decode(text, validate=True)
     except (ValueError, TypeError, OverflowError, Base64Error) as error:
         raise RecordError("bad_answer", f"the embedding can't be read: {error}") from None
-    if not vector or not math.isfinite(sum(vector)):
+    if len(content) % FLOAT_BYTES:
+        raise RecordError("bad_answer", f"the embedding can't be read: {len(content)} bytes are no whole floats")
+    if not content or not _is_finite(content):
         raise RecordError("bad_answer", "the embedding is empty or has numbers that are not finite")
     return text
+
+
+FLOAT_BYTES = 4
+
+
+def _is_finite(content: bytes) -> bool:
+    """Look at the bytes with the highest bits of the exponents: only where one is all ones, at the numbers."""
+    exponents = content[FLOAT_BYTES - 1 :: FLOAT_BYTES]
+    if b"\x7f" not in exponents and b"\xff" not in exponents:
+        return True
+    return all(map(math.isfinite, _read(content)))
+
+
+def _read(content: bytes) -> array[float]:
+    vector = array("f")
+    vector.frombytes(content)
+    if sys.byteorder == "big":
+        vector.byteswap()
+    return vector

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
-import httpx
 import msgspec
 
 from airflow_provider_openai_dest.connection.redaction import redact
+from airflow_provider_openai_dest.delivery.wire import Reply
 from airflow_provider_openai_dest.exceptions import RecordError
 
 MESSAGE_LIMIT = 500
 WORD_LIMIT = 100
+FIRST_SERVER_ERROR = 500
 
 BLAMES_CONTENT = frozenset({400, 413, 422, 429})
 """Statuses of a refusal that is about what the request holds, so that half of it may pass. Of the 429s only the one
@@ -97,7 +98,7 @@ class Judgement:
     error: RecordError | None = None
 
 
-def judge(response: httpx.Response, table: VerdictTable) -> Judgement:
+def judge(response: Reply, table: VerdictTable) -> Judgement:
     """Read what the server said; the answer's body is not looked at when the status is 2xx."""
     if response.is_success:
         return Judgement(Verdict.DELIVERED)
@@ -111,12 +112,12 @@ def judge(response: httpx.Response, table: VerdictTable) -> Judgement:
     return Judgement(_by_status(response, table), error)
 
 
-def _by_status(response: httpx.Response, table: VerdictTable) -> Verdict:
+def _by_status(response: Reply, table: VerdictTable) -> Verdict:
     status = response.status_code
     if status in table.by_status:
         verdict = table.by_status[status]
     else:
-        verdict = table.server_error if status >= httpx.codes.INTERNAL_SERVER_ERROR else table.otherwise
+        verdict = table.server_error if status >= FIRST_SERVER_ERROR else table.otherwise
     said = response.headers.get("x-should-retry", "") if table.obeys_should_retry else ""
     return _SHOULD_RETRY.get((said.strip().lower(), verdict), verdict)
 
@@ -129,7 +130,7 @@ _SHOULD_RETRY = {
 }
 
 
-def _read_error(response: httpx.Response) -> tuple[RecordError, tuple[str, ...]]:
+def _read_error(response: Reply) -> tuple[RecordError, tuple[str, ...]]:
     status = response.status_code
     body = _decoded(response.content)
     said = body.get("error", body) if isinstance(body, Mapping) else {}

@@ -1,134 +1,159 @@
-"""Wire: the one place where requests leave. One object, one method, over httpx's request and response types."""
+"""Wire: the one place where requests leave. One object, one method that sends; under it whatever measures best."""
 
 from __future__ import annotations
 
 import asyncio
-import ssl
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
-import httpx
-
-from airflow_provider_openai_dest.delivery.answer_bytes import MAX_ANSWER_BYTES, read_content
 from airflow_provider_openai_dest.rendering.multipart import MultipartBody
 
 CONNECT_SECONDS = 10.0
 
-
-class UnreadableBodyError(Exception):
-    """The request's own body can't be read, so the request never left whole."""
-
+OK, REDIRECT = 200, 300
 
 SHORTEST_SECRET = 8
 """A shorter text would be cut out of innocent answers."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireRequest:
+    """A request of one attempt, with every header that it leaves with.
+
+    :param headers: by lower-case name.
+    :param server_name: name for TLS where the URL holds an address.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    content: bytes | MultipartBody | None = None
+    server_name: str | None = None
+
+
+class Reply(Protocol):
+    """An answer as far as anybody reads it; ``httpx.Response`` is one, and so is :class:`WireReply`."""
+
+    @property
+    def status_code(self) -> int:
+        """Give the HTTP status."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Give the headers; names are found in any spelling."""
+
+    @property
+    def content(self) -> bytes:
+        """Give the whole body, unpacked."""
+
+    @property
+    def reason_phrase(self) -> str:
+        """Give the words beside the status."""
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is 2xx."""
+
+
+def _holds_nothing() -> None:
+    pass
+
+
+@dataclass(slots=True)
+class WireReply:
+    """An answer without the cost of a ``httpx.Response``, which each record would pay.
+
+    ``release`` is called when the answer is written and forgotten: the next large one may be read then.
+    """
+
+    status_code: int
+    headers: Mapping[str, str]
+    content: bytes
+    reason_phrase: str = ""
+    release: Callable[[], None] = _holds_nothing
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is 2xx."""
+        return OK <= self.status_code < REDIRECT
+
+
+class NoAnswerError(Exception):
+    """No whole answer came.
+
+    :param left: whether the request may have left, so that it may have been billed.
+    """
+
+    def __init__(self, reason: str, *, left: bool) -> None:
+        super().__init__(reason)
+        self.left = left
+
+
+class UnreadableBodyError(NoAnswerError):
+    """The request's own body can't be read, so the request never left whole."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, left=False)
+
+
 class Wire(Protocol):
     """Sends a request and reads its whole answer, within a total time.
 
-    Raises httpx.TransportError or TimeoutError when no whole answer came, UnusableAnswerError when one came that can't
-    be used, and UnreadableBodyError.
+    Raises NoAnswerError when no whole answer came, and UnusableAnswerError when one came that can't be used.
     """
 
-    async def send(self, request: httpx.Request) -> httpx.Response:
+    async def send(self, request: WireRequest) -> WireReply:
         """Send once; no retry, no redirect."""
 
     async def aclose(self) -> None:
         """Close the connections, within the event loop that they were made in."""
 
 
-class HttpxWire:
-    """A wire of single connections, each a transport of httpx, called without its client.
+class Secrets:
+    """Texts that are cut out of every answer, should a server echo them: nobody after the wire sees them.
 
-    One httpx pool with many connections looks through all of them at every request (4.6 ms of CPU at 64 in
-    flight); a free list of transports with one connection each does not.
-
-    :param timeout: seconds for one request in all, from sending to the last byte of the answer.
-    :param new_transport: makes a transport; each gets one connection.
-    :param max_answer_bytes: bound of one answer.
-    :param secrets: texts that are cut out of every answer, should a server echo them: nobody after the wire sees them.
+    :param secrets: those shorter than :data:`SHORTEST_SECRET` are left.
     """
 
-    def __init__(
-        self,
-        timeout: float,
-        new_transport: Callable[[], httpx.AsyncBaseTransport],
-        max_answer_bytes: int = MAX_ANSWER_BYTES,
-        secrets: Iterable[str] = (),
-    ) -> None:
-        self._timeout = timeout
-        self._new_transport = new_transport
-        self._max_answer_bytes = max_answer_bytes
-        self._secrets = tuple(secret.encode() for secret in secrets if len(secret) >= SHORTEST_SECRET)
-        self._free: list[httpx.AsyncBaseTransport] = []
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._secrets = tuple((secret, secret.encode()) for secret in secrets if len(secret) >= SHORTEST_SECRET)
 
-    async def send(self, request: httpx.Request) -> httpx.Response:
-        """Send over a free connection, or a new one; a connection that failed is never used again."""
-        transport = self._free.pop() if self._free else self._new_transport()
-        try:
-            response, content = await self._exchange(transport, request)
-        except BaseException:
-            await transport.aclose()
-            raise
-        self._free.append(transport)
-        return httpx.Response(
-            response.status_code,
-            headers=[
-                (name, self._without_secrets(value))
-                for name, value in response.headers.raw
-                if name.lower() not in _ENCODING_HEADERS
-            ],
-            content=self._without_secrets(content),
-            request=request,
-            extensions=response.extensions,
-        )
-
-    async def aclose(self) -> None:
-        """Close every connection; none may be in use."""
-        while self._free:
-            await self._free.pop().aclose()
-
-    def _without_secrets(self, content: bytes) -> bytes:
-        for secret in self._secrets:
+    def cut_from_content(self, content: bytes) -> bytes:
+        """Give the content without them."""
+        for _, secret in self._secrets:
             if secret in content:
                 content = content.replace(secret, b"***")
         return content
 
-    async def _exchange(
-        self, transport: httpx.AsyncBaseTransport, request: httpx.Request
-    ) -> tuple[httpx.Response, bytes]:
-        try:
-            async with asyncio.timeout(self._timeout):
-                response = await transport.handle_async_request(request)
-                try:
-                    return response, await read_content(response, self._max_answer_bytes)
-                finally:
-                    await response.aclose()
-        except TimeoutError:
-            raise TimeoutError(f"no whole answer within {self._timeout:g} s") from None
+    def cut_from_headers(self, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """Give the headers without them; the very same object where there is none."""
+        if not any(secret in value for value in headers.values() for secret, _ in self._secrets):
+            return headers
+        return {name.lower(): self._cut(value) for name, value in headers.items()}
+
+    def _cut(self, text: str) -> str:
+        for secret, _ in self._secrets:
+            text = text.replace(secret, "***")
+        return text
 
 
-_ENCODING_HEADERS = frozenset({b"content-encoding", b"transfer-encoding", b"content-length"})
+def too_late(seconds: float) -> str:
+    """Word the reason of a request whose total time is over."""
+    return f"no whole answer within {seconds:g} s"
 
 
-def single_connections(verify: ssl.SSLContext, proxy: str | None = None) -> Callable[[], httpx.AsyncBaseTransport]:
-    """Give a maker of transports with one connection each, all of one TLS context."""
-    limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=30.0)
-    return lambda: httpx.AsyncHTTPTransport(
-        verify=verify, limits=limits, proxy=httpx.Proxy(proxy) if proxy else None, trust_env=False
-    )
+def reason_of(error: Exception) -> str:
+    """Word the reason of a request that failed."""
+    name = type(error).__name__
+    return f"{name}: {error}" if str(error) else name
 
 
-class MultipartStream(httpx.AsyncByteStream):
-    """A multipart body as a stream for the wire; the files are read in a thread, not on the event loop."""
-
-    def __init__(self, body: MultipartBody) -> None:
-        self._body = body
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        pieces = iter(self._body)
-        while (piece := await asyncio.to_thread(_next, pieces)) is not None:
-            yield piece
+async def streamed(body: MultipartBody) -> AsyncIterator[bytes]:
+    """Give a form piece by piece; the files are read in a thread, not on the event loop."""
+    pieces = iter(body)
+    while (piece := await asyncio.to_thread(_next, pieces)) is not None:
+        yield piece
 
 
 def _next(pieces: Iterator[bytes]) -> bytes | None:

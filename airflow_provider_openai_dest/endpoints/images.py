@@ -16,6 +16,7 @@ CREATE_IMAGE = EndpointTemplate(
         *("complexity", "frame_count", "frame_duration_ms", "svg", "safety_identifier", "user"),
     ),
     answer_files=AnswerFiles(items="data", field="b64_json", folder="images"),
+    images_field="n",
     batchable=True,
 )
 
@@ -30,4 +31,5 @@ CREATE_IMAGE_EDIT = EndpointTemplate(
     ),
     file_fields=("image", "mask", "markup"),
     answer_files=AnswerFiles(items="data", field="b64_json", folder="images"),
+    images_field="n",
 )

@@ -63,6 +63,7 @@ class EndpointTemplate:
     :param answer_files: which part of the answer is a file; None when it is all JSON.
     :param vector_field: field of the answer (of a packed item) that holds a base64 float32 vector, checked for length
         and finiteness.
+    :param images_field: body field with the number of images that are asked for, which count against images a minute.
     :param failed_when: answer fields and their values that make a 200 answer a failure of the record.
     :param batchable: whether the Batch API takes it.
     """
@@ -80,6 +81,7 @@ class EndpointTemplate:
     answer: Answer = "json"
     answer_files: AnswerFiles | None = None
     vector_field: str | None = None
+    images_field: str | None = None
     failed_when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     batchable: bool = False
 

@@ -13,11 +13,11 @@ from airflow_provider_openai_dest.connection.proxy import proxy_url
 from airflow_provider_openai_dest.connection.settings import ConnectionSettings
 from airflow_provider_openai_dest.connection.webhook_settings import WebhookSettings
 from airflow_provider_openai_dest.delivery.addressing import ApiAddress
+from airflow_provider_openai_dest.delivery.aiohttp_wire import AiohttpWire
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher, SystemClock
 from airflow_provider_openai_dest.delivery.outcome import Outcome
-from airflow_provider_openai_dest.delivery.rate_limit import RateLimit
-from airflow_provider_openai_dest.delivery.wire import HttpxWire, single_connections
+from airflow_provider_openai_dest.delivery.rate_limit import Limits
 from airflow_provider_openai_dest.destination import Destination
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.manifest import Manifest
@@ -35,19 +35,26 @@ from airflow_provider_openai_dest.sinks.sink import Sink
 from airflow_provider_openai_dest.sinks.webhook import WebhookSink
 from airflow_provider_openai_dest.sources.record import Record, Source
 
-DEFAULT_CONCURRENCY = 32
+DEFAULT_CONCURRENCY = 128
+"""Requests on the wire at most; how many there are, the window decides."""
 
 RESULTS = "outcomes"
 QUARANTINE = "quarantine"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
-    """What the operator says of speed; None leaves it to the connection, and then to what the answers say."""
+class Speed:
+    """What the operator says of speed; None leaves it to the connection, and then to what the answers say.
+
+    ``max_wait`` is the longest wait in seconds that holds the worker; None waits as long as it takes.
+    """
 
     concurrency: int | None = None
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
+    images_per_minute: int | None = None
+    requests_per_day: int | None = None
+    max_wait: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,23 +66,22 @@ class Storage:
     max_xcom_bytes: int
 
 
-def new_dispatcher(settings: ConnectionSettings, limits: Limits, policy: RetryPolicy) -> Dispatcher:
+def new_dispatcher(settings: ConnectionSettings, speed: Speed, policy: RetryPolicy) -> Dispatcher:
     """Make the dispatcher of a connection."""
     return Dispatcher(
-        HttpxWire(
-            settings.timeout,
-            single_connections(ssl_context(settings), proxy_url(settings)),
-            secrets=settings.secrets,
-        ),
-        ApiAddress(request_headers(settings), settings.timeout),
+        AiohttpWire(settings.timeout, ssl_context(settings), proxy=proxy_url(settings), secrets=settings.secrets),
+        ApiAddress(request_headers(settings)),
         policy=policy,
-        rate_limit=RateLimit(
-            limits.requests_per_minute or settings.requests_per_minute,
-            limits.tokens_per_minute or settings.tokens_per_minute,
+        limits=Limits(
+            requests_per_minute=speed.requests_per_minute or settings.requests_per_minute,
+            tokens_per_minute=speed.tokens_per_minute or settings.tokens_per_minute,
+            images_per_minute=speed.images_per_minute or settings.images_per_minute,
+            requests_per_day=speed.requests_per_day or settings.requests_per_day,
         ),
-        concurrency=limits.concurrency or settings.concurrency or DEFAULT_CONCURRENCY,
+        concurrency=speed.concurrency or settings.concurrency or DEFAULT_CONCURRENCY,
         clock=SystemClock(),
         random=random.random,
+        max_wait=speed.max_wait,
     )
 
 

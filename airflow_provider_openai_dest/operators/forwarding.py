@@ -12,12 +12,11 @@ from airflow_provider_openai_dest.connection.webhook_address import checked_addr
 from airflow_provider_openai_dest.connection.webhook_settings import WebhookSettings
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher, SystemClock
+from airflow_provider_openai_dest.delivery.httpx_wire import HttpxWire, single_connections
 from airflow_provider_openai_dest.delivery.outcome import Outcome
-from airflow_provider_openai_dest.delivery.rate_limit import RateLimit
 from airflow_provider_openai_dest.delivery.settled import outcome_digest
 from airflow_provider_openai_dest.delivery.signing import WebhookAddress
 from airflow_provider_openai_dest.delivery.verdict import WEBHOOK as WEBHOOK_VERDICTS
-from airflow_provider_openai_dest.delivery.wire import HttpxWire, single_connections
 from airflow_provider_openai_dest.destination import Destination
 from airflow_provider_openai_dest.exceptions import TransientError
 from airflow_provider_openai_dest.manifest import Manifest
@@ -44,7 +43,6 @@ def webhook_destination(
         checked_address(settings.url, settings.allowed_networks),
         [secret.get_secret_value() for secret in settings.signing_secrets],
         settings.headers,
-        settings.timeout,
     )
     wire = HttpxWire(settings.timeout, single_connections(new_ssl_context(settings.ca_bundle)))
     return Destination(
@@ -54,7 +52,7 @@ def webhook_destination(
             wire,
             address,
             policy=RetryPolicy(table=WEBHOOK_VERDICTS, ambiguous_retries=4),
-            rate_limit=RateLimit.unlimited(),
+            limits=None,
             concurrency=concurrency,
             clock=SystemClock(),
             random=random.random,

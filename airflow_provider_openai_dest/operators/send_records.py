@@ -239,7 +239,7 @@ class OpenAISendRecordsOperator(BaseOperator):
         from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
         from airflow_provider_openai_dest.hooks.openai_dest import OpenAIDestHook
         from airflow_provider_openai_dest.hooks.webhook import OpenAIDestWebhookHook
-        from airflow_provider_openai_dest.operators.assembly import Delivery, Limits, Storage, new_dispatcher
+        from airflow_provider_openai_dest.operators.assembly import Delivery, Speed, Storage, new_dispatcher
         from airflow_provider_openai_dest.operators.places import (
             generation_of,
             max_xcom_bytes,
@@ -283,7 +283,7 @@ class OpenAISendRecordsOperator(BaseOperator):
             renderer=renderer,
             dispatcher=new_dispatcher(
                 settings,
-                Limits(
+                Speed(
                     concurrency=self.concurrency,
                     requests_per_minute=self.requests_per_minute,
                     tokens_per_minute=self.tokens_per_minute,

@@ -65,6 +65,7 @@ class RequestForm:
         has_body = self.endpoint.content != "none"
         fields = dict(body) if isinstance(body, Mapping) else {}
         url = self.target.fill(records[0].data, fields, body_is_query=not has_body)
+        model, images = fields.get("model"), fields.get(self.endpoint.images_field or "", 1)
         content, content_type = self._content(fields if isinstance(body, Mapping) else body, files)
         return RenderedRequest(
             records=records,
@@ -73,7 +74,9 @@ class RequestForm:
             content=content,
             content_type=content_type,
             headers=self._headers,
+            model=model if isinstance(model, str) else "",
             tokens=_estimated(pack, content),
+            images=images if self.endpoint.images_field and isinstance(images, int) else 0,
             pack=pack,
         )
 

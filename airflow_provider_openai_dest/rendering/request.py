@@ -36,7 +36,8 @@ class Pack:
 class RenderedRequest:
     """One request, ready to be sent any number of times.
 
-    ``tokens`` is the estimate that the rate limit reserves. ``pack`` is set when several records share it.
+    ``model``, ``tokens`` (an estimate) and ``images`` are what the rate limit reserves. ``pack`` is set when several
+    records share it.
     """
 
     records: tuple[Record, ...]
@@ -45,7 +46,9 @@ class RenderedRequest:
     content: bytes | MultipartBody | None = None
     content_type: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    model: str = ""
     tokens: int = 0
+    images: int = 0
     pack: Pack | None = None
 
 

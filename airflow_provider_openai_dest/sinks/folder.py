@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 
 PRIVATE = 0o600
 
+PIECE_BYTES = 1024 * 1024
+"""So much is held before it is written to a local file, however much one flush brings."""
+
 
 class Folder(Protocol):
     """What this package needs of ``pathlib.Path`` and Airflow's ``ObjectStoragePath``."""
@@ -96,27 +99,33 @@ class RowLog:
     def __init__(self, folder: Folder, name: str) -> None:
         self._folder = folder
         self._name = name
-        self._rows: list[bytes] = []
+        self._content = bytearray()
+        self._waiting = 0
         self._segments = 0
         self._file: int | None = None
         self.count = 0
 
     def append(self, rows: Iterable[dict[str, Any]]) -> None:
-        """Take rows; they are durable after the next flush."""
-        self._rows += [_encoder.encode(row) + b"\n" for row in rows]
+        """Take rows; they are durable after the next flush. Raises SinkError."""
+        for row in rows:
+            self._content += _encoder.encode(row)
+            self._content += b"\n"
+            self._waiting += 1
+            if len(self._content) >= PIECE_BYTES and isinstance(self._folder, Path):
+                self._append(self._folder)
 
     def flush(self) -> None:
         """Write what was taken. Raises SinkError, and then nothing of it counts as written or is tried again."""
-        rows, self._rows = self._rows, []
+        rows, self._waiting = self._waiting, 0
         if not rows:
             return
-        content = b"".join(rows)
         if isinstance(self._folder, Path):
-            self._append(self._folder, content)
+            self._append(self._folder)
         else:
-            put_file(self._folder, f"{self._name}-{self._segments:06d}.jsonl", content)
+            content, self._content = self._content, bytearray()
+            put_file(self._folder, f"{self._name}-{self._segments:06d}.jsonl", bytes(content))
             self._segments += 1
-        self.count += len(rows)
+        self.count += rows
 
     def close(self) -> None:
         """Flush and close the file; a second time does nothing."""
@@ -125,8 +134,9 @@ class RowLog:
         finally:
             self._close_file()
 
-    def _append(self, folder: Path, content: bytes) -> None:
+    def _append(self, folder: Path) -> None:
         path = folder / f"{self._name}.jsonl"
+        content, self._content = self._content, bytearray()
         try:
             if self._file is None:
                 folder.mkdir(parents=True, exist_ok=True)

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import date
 from decimal import Decimal
-from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
 from airflow_provider_openai_dest.exceptions import ConfigurationError, RecordError
 from airflow_provider_openai_dest.sources.field_path import FieldPath, FieldPathError
 from airflow_provider_openai_dest.sources.record import Record
+from airflow_provider_openai_dest.sources.seen_keys import SeenKeys
 
 _SCALARS = (str, int, float, Decimal, UUID, date)
-_LONGEST_KEPT = 64
 
 
 def parse_key(key: str | None) -> FieldPath | None:
@@ -32,8 +31,7 @@ def assign_keys(items: Iterable[Any], key: FieldPath | None) -> Iterator[Record]
 
     Without ``key`` a record's key is its position, and nothing is kept. With it, the key is the value found there; a
     record without one is faulted (``missing_key``), as is every later record of an equal key (``duplicate_key``, naming
-    the first position). A faulted record's key is ``#<position>``. To tell duplicates, a key of up to 64 characters is
-    kept as it is and a longer one as 16 bytes: about 150 bytes a record.
+    the first position). A faulted record's key is ``#<position>``. To tell duplicates, 16 bytes a record are kept.
     """
     if key is None:
         return _by_position(items)
@@ -49,14 +47,14 @@ def _by_position(items: Iterable[Any]) -> Iterator[Record]:
 
 
 def _by_field(items: Iterable[Any], path: FieldPath) -> Iterator[Record]:
-    seen: dict[str | bytes, int] = {}
+    seen = SeenKeys()
     for position, item in enumerate(items):
         if isinstance(item, RecordError):
             yield Record(key=_claim_substitute(seen, position), position=position, data=None, fault=item)
             continue
         try:
             key = _key_of(item, path)
-            _claim(seen, key, position)
+            _claim(seen, key)
         except RecordError as fault:
             yield Record(key=_claim_substitute(seen, position), position=position, data=item, fault=fault)
         else:
@@ -82,18 +80,14 @@ def _key_of(data: Any, path: FieldPath) -> str:
     return key
 
 
-def _claim(seen: dict[str | bytes, int], key: str, position: int) -> None:
-    first = seen.setdefault(_kept(key), position)
-    if first != position:
+def _claim(seen: SeenKeys, key: str) -> None:
+    first = seen.claim(key)
+    if first is not None:
         raise RecordError("duplicate_key", f"the record at position {first} has the same key")
 
 
-def _claim_substitute(seen: dict[str | bytes, int], position: int) -> str:
+def _claim_substitute(seen: SeenKeys, position: int) -> str:
     key = f"#{position}"
-    while seen.setdefault(_kept(key), position) != position:
+    while seen.claim(key) is not None:
         key = f"#{key}"
     return key
-
-
-def _kept(key: str) -> str | bytes:
-    return key if len(key) <= _LONGEST_KEPT else blake2b(key.encode(), digest_size=16).digest()

@@ -14,8 +14,8 @@ from airflow_provider_openai_dest.delivery.addressing import ApiAddress
 from airflow_provider_openai_dest.delivery.attempts import Conclusion, RetryPolicy
 from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
-from airflow_provider_openai_dest.delivery.rate_limit import RateLimit
 from airflow_provider_openai_dest.delivery.verdict import Verdict
+from airflow_provider_openai_dest.delivery.wire import NoAnswerError, WireReply, WireRequest
 from airflow_provider_openai_dest.exceptions import RecordError, SinkError
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
 from airflow_provider_openai_dest.sources.record import Record
@@ -23,7 +23,7 @@ from airflow_provider_openai_dest.sources.record import Record
 URL = "https://api.example/v1/responses"
 
 Reply = httpx.Response | Exception
-Answering = Callable[[httpx.Request], Reply]
+Answering = Callable[[WireRequest], Reply]
 
 
 def record(key: str = "a", position: int = 0, data: Any = None) -> Record:
@@ -51,6 +51,16 @@ def reply(status: int = 200, body: Any = None, **headers: str) -> httpx.Response
 def refusal(status: int, code: str | None = None, message: str = "no", **headers: str) -> httpx.Response:
     """Give a refusal in the API's form."""
     return reply(status, {"error": {"message": message, "type": None, "param": None, "code": code}}, **headers)
+
+
+def lost(reason: str = "ReadError: reset") -> NoAnswerError:
+    """Give what a wire raises when the request may have been billed."""
+    return NoAnswerError(reason, left=True)
+
+
+def not_sent(reason: str = "ConnectError: refused") -> NoAnswerError:
+    """Give what a wire raises when the request never left."""
+    return NoAnswerError(reason, left=False)
 
 
 def conclusion(response: httpx.Response | None = None, **fields: Any) -> Conclusion:
@@ -118,13 +128,13 @@ class FakeWire:
     answering: Answering = lambda _: reply()
     clock: FakeClock = field(default_factory=FakeClock)
     seconds: float = 0.0
-    sent: list[httpx.Request] = field(default_factory=list)
+    sent: list[WireRequest] = field(default_factory=list)
     when: list[float] = field(default_factory=list)
     in_flight: int = 0
     most_in_flight: int = 0
     closed: int = 0
 
-    async def send(self, request: httpx.Request) -> httpx.Response:
+    async def send(self, request: WireRequest) -> WireReply:
         """Answer, after so many seconds of the clock."""
         self.clock.activity += 1
         self.sent.append(request)
@@ -141,7 +151,7 @@ class FakeWire:
             self.in_flight -= 1
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return WireReply(answer.status_code, answer.headers, answer.content, answer.reason_phrase)
 
     async def aclose(self) -> None:
         """Count the closing."""
@@ -150,7 +160,7 @@ class FakeWire:
     @property
     def bodies(self) -> list[Any]:
         """Give what was sent, read as JSON."""
-        return [json.loads(request.content) for request in self.sent]
+        return [json.loads(request.content) for request in self.sent if isinstance(request.content, bytes)]
 
 
 def script(*replies: Reply) -> Answering:
@@ -163,10 +173,10 @@ def dispatcher(wire: FakeWire, **settings: Any) -> Dispatcher:
     """Give a dispatcher on a fake wire and its clock, without jitter."""
     return Dispatcher(
         wire,
-        settings.pop("address", ApiAddress({"Authorization": "Bearer sk-test"}, 600)),
+        settings.pop("address", ApiAddress({"Authorization": "Bearer sk-test"})),
         **{
             "policy": RetryPolicy(),
-            "rate_limit": RateLimit.unlimited(),
+            "limits": None,
             "concurrency": 4,
             "clock": wire.clock,
             "random": lambda: 1.0,

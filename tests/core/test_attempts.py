@@ -72,15 +72,15 @@ def test_what_never_left_is_tried_five_times() -> None:
 
 
 def test_the_pauses_double_up_to_their_bound() -> None:
-    """With full jitter at its highest: 1, 2, 4, 8 and never more than the longest pause."""
-    made, _ = drive(*[BUSY] * 9, max_attempts=9, longest_pause=20.0)
-    assert [0, 1, 2, 4, 8, 16, 20, 20, 20] == [attempt.after for attempt in made]
+    """With full jitter at its highest: 0.5, 1, 2, 4 and never more than the longest pause."""
+    made, _ = drive(*[BUSY] * 9, max_attempts=9, longest_pause=10.0)
+    assert [0, 0.5, 1, 2, 4, 8, 10, 10, 10] == [attempt.after for attempt in made]
 
 
 def test_a_pause_has_full_jitter() -> None:
     """A pause may be anything down to nothing, so that many clients do not come back at once."""
     made, _ = drive(*[BUSY] * 5, random=lambda: 0.25)
-    assert [0, 0.25, 0.5, 1, 2] == [attempt.after for attempt in made]
+    assert [0, 0.125, 0.25, 0.5, 1] == [attempt.after for attempt in made]
 
 
 def test_thousands_of_attempts_do_not_overflow() -> None:
@@ -113,7 +113,50 @@ def test_a_rate_limit_without_retry_after_is_waited_for_by_its_reset() -> None:
 def test_a_rate_limit_that_says_nothing_backs_off() -> None:
     """The waits double, between half and all of their bound."""
     made, _ = drive(*[refusal(429)] * 3, reply(), random=lambda: 0.0)
-    assert [0, 0.5, 1, 2] == [attempt.after for attempt in made]
+    assert [0, 0.25, 0.5, 1] == [attempt.after for attempt in made]
+
+
+def test_a_wait_of_a_rate_limit_is_never_shorter_than_half_of_its_bound() -> None:
+    """All wait together, so it may not come out at nothing, as a pause may."""
+    for chance, factor in ((0.0, 0.5), (0.5, 0.75), (1.0, 1.0)):
+        made, _ = drive(refusal(429), reply(), first_pause=4.0, random=lambda chance=chance: chance)
+        assert 4.0 * factor == made[1].after
+
+
+@pytest.mark.parametrize(
+    ("response", "asked"),
+    [(refusal(503, retry_after="17"), True), (refusal(503, retry_after="0"), True), (BUSY, False), (LOST, False)],
+    ids=["503 with a pause", "503 without a pause", "503 that says nothing", "no answer"],
+)
+def test_a_pause_that_the_server_names_is_told_from_our_own(response: Reply, asked: bool) -> None:  # noqa: FBT001
+    """Everybody may obey it."""
+    made, _ = drive(response, reply())
+    assert [False, asked] == [attempt.asked for attempt in made]
+
+
+@pytest.mark.parametrize(
+    ("response", "slower"),
+    [
+        (refusal(503, "slow_down"), True),
+        (refusal(429, "slow_down"), True),
+        (BUSY, False),
+        (refusal(429, "rate_limit_exceeded"), False),
+        (LOST, False),
+    ],
+    ids=["503 slow_down", "429 slow_down", "503", "429", "no answer"],
+)
+def test_a_server_that_asks_for_less_gets_less(response: Reply, slower: bool) -> None:  # noqa: FBT001
+    """``slow_down`` says that everybody was too fast, whatever the limits say."""
+    made, _ = drive(response, reply())
+    assert [False, slower] == [attempt.slower for attempt in made]
+
+
+def test_an_attempt_says_what_the_one_before_ended_with() -> None:
+    """Should it be given up meanwhile, that is why."""
+    made, _ = drive(BUSY, refusal(429, "rate_limit_exceeded"), LOST, reply())
+    assert [None, "server_is_overloaded", "rate_limit_exceeded", "answer_lost"] == [
+        attempt.error and attempt.error.code for attempt in made
+    ]
 
 
 def test_a_lost_answer_is_asked_for_once_more() -> None:

@@ -20,6 +20,7 @@ from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
 from airflow_provider_openai_dest.checkpoint.scope import Scope
 from airflow_provider_openai_dest.delivery.answer_bytes import UnusableAnswerError
 from airflow_provider_openai_dest.delivery.outcome import Status
+from airflow_provider_openai_dest.delivery.wire import WireRequest
 from airflow_provider_openai_dest.destination import Destination
 from airflow_provider_openai_dest.exceptions import AbortError, SinkError, TransientError
 from airflow_provider_openai_dest.manifest import Manifest
@@ -27,7 +28,7 @@ from airflow_provider_openai_dest.rendering.request import RenderedRequest
 from airflow_provider_openai_dest.sinks.results import QuarantineSink, ResultsSink
 from airflow_provider_openai_dest.sources.record import Record
 from airflow_provider_openai_dest.sources.values import ValuesSource
-from tests.core.delivery_parts import FakeWire, dispatcher, refusal, reply
+from tests.core.delivery_parts import FakeWire, dispatcher, lost, not_sent, refusal, reply
 from tests.core.memory_folder import MemoryFolder, Store
 from tests.core.test_destination import PACKED, SINGLE, renderer_of
 
@@ -56,9 +57,9 @@ SERVER: dict[str, Callable[[list[Any]], httpx.Response | Exception]] = {
     "429 too large": lambda _: refusal(429, "rate_limit_exceeded", "Request too large for m"),
     "500": lambda _: refusal(500),
     "503 with Retry-After": lambda _: refusal(503, retry_after="30"),
-    "lost": lambda _: httpx.ReadError("reset"),
-    "too slow": lambda _: TimeoutError("no whole answer"),
-    "not sent": lambda _: httpx.ConnectError("refused"),
+    "lost": lambda _: lost(),
+    "too slow": lambda _: lost("no whole answer"),
+    "not sent": lambda _: not_sent(),
     "unusable": lambda _: UnusableAnswerError("more than 10 bytes"),
     "HTML": lambda _: reply(200, b"<html>"),
     "half JSON": lambda inputs: reply(200, good(inputs).content[:-9]),
@@ -76,9 +77,10 @@ SERVER: dict[str, Callable[[list[Any]], httpx.Response | Exception]] = {
 JUST_JSON = {"NaN", "one too few", "one too many", "a wrong index"}
 
 
-def addressed(asked: RenderedRequest) -> httpx.Request:
+def addressed(asked: RenderedRequest) -> WireRequest:
     """Tell the server which records are in a request."""
-    return httpx.Request("POST", asked.url, extensions={"keys": [one.key for one in asked.records]})
+    keys = msgspec.json.encode([one.key for one in asked.records]).decode()
+    return WireRequest(method="POST", url=asked.url, headers={"keys": keys})
 
 
 @dataclass(kw_only=True)
@@ -157,14 +159,14 @@ class Account:
         self.check_rows(manifest)
         return manifest
 
-    def server(self, happening: Try) -> Callable[[httpx.Request], httpx.Response | Exception]:
+    def server(self, happening: Try) -> Callable[[WireRequest], httpx.Response | Exception]:
         """Give what the server does in one try; it refuses to do again what is settled."""
         script, numbers = iter(happening.replies), count(1)
 
-        def answer(asked: httpx.Request) -> httpx.Response | Exception:
+        def answer(asked: WireRequest) -> httpx.Response | Exception:
             if next(numbers) == happening.stop_at:
                 self.destination.stop()
-            keys = asked.extensions["keys"]
+            keys = msgspec.json.decode(asked.headers["keys"])
             assert not self.settled & set(keys), "a settled record was sent again"
             word = next(script, "ok")
             if word in self.good_words:

@@ -17,15 +17,16 @@ from airflow_provider_openai_dest.delivery.progress import (
     total_of,
     worded_time,
 )
+from airflow_provider_openai_dest.delivery.traffic import Traffic
 from airflow_provider_openai_dest.exceptions import RecordError
 from airflow_provider_openai_dest.sources.files import FilesSource
 from airflow_provider_openai_dest.sources.values import ValuesSource
 from tests.core.delivery_parts import ListSource, outcome
 
 
-def counts(done: int, *, now: int | None = None, waits: int = 0) -> Counts:
+def counts(done: int, *, now: int | None = None, share: float | None = None, **traffic: float) -> Counts:
     """Give how far it is; all that is done was done by this try unless said otherwise."""
-    return Counts(done=done, settled_now=done if now is None else now, waits=waits)
+    return Counts(done=done, settled_now=done if now is None else now, traffic=Traffic(**traffic), share=share)
 
 
 def lines(progress: Progress, *moments: tuple[float, int]) -> list[float]:
@@ -54,15 +55,37 @@ def test_a_source_of_unknown_size_has_lines_by_time_alone() -> None:
 
 
 def test_a_line_says_how_far_how_fast_and_how_long() -> None:
-    """Done of total, records a second, waits, time left."""
-    line = Progress(10_000, 100.0).line(counts(2500, now=2000, waits=3), 200.0)
-    assert line == "2,500 of 10,000 records are done, 20.0 a second, 3 waits for the rate limit, about 6 min 15 s left"
+    """Done of total, records a second, what is on the wire, time left."""
+    line = Progress(10_000, 100.0).line(counts(2500, now=2000, in_flight=1200), 200.0)
+    assert line == (
+        "2,500 of 10,000 records are done, 20.0 a second, 1,200 requests on the wire, about 6 min 15 s left"
+    )
+
+
+def test_a_line_says_what_holds_it_up() -> None:
+    """How much of the limit is in use, what was sent again, refused by the rate limit, and waited for."""
+    now = counts(
+        300, share=0.874, in_flight=7, tokens=1_234_567, again=3, limited=1, waited_seconds=62.4, requests=900
+    )
+    assert Progress(None, 0.0).line(now, 30.0) == (
+        "300 records are done, 10.0 a second, 87% of the account's limit in use, 7 requests on the wire, "
+        "1,234,567 tokens, 3 sent again, 1 refused by the rate limit, 1 min 2 s waited"
+    )
+
+
+def test_a_limit_that_is_known_and_not_used_is_told() -> None:
+    """Nothing in use is not the same as not known."""
+    line = Progress(None, 0.0).line(counts(1, share=0.0), 30.0)
+    assert line is not None
+    assert "0% of the account's limit in use" in line
 
 
 def test_a_line_says_no_more_than_is_known() -> None:
     """Without a total there is no time left, without waits no word of them, without a rate no guess."""
-    assert Progress(None, 0.0).line(counts(300), 30.0) == "300 records are done, 10.0 a second"
-    assert Progress(10, 0.0).line(counts(0), 30.0) == "0 of 10 records are done, 0.0 a second"
+    assert Progress(None, 0.0).line(counts(300), 30.0) == "300 records are done, 10.0 a second, 0 requests on the wire"
+    assert Progress(10, 0.0).line(counts(0, waited_seconds=0.9), 30.0) == (
+        "0 of 10 records are done, 0.0 a second, 0 requests on the wire"
+    )
 
 
 @pytest.mark.parametrize(
@@ -135,7 +158,10 @@ def test_lines_are_logged_while_the_block_lasts(caplog: pytest.LogCaptureFixture
         await asyncio.sleep(0)
 
     async def run() -> float:
-        async with reporting(Progress(None, 0.0), lambda: counts(int(time)), lambda: time, sleep):
+        async with (
+            asyncio.timeout(5),
+            reporting(Progress(None, 0.0), lambda: counts(int(time)), lambda: time, sleep),
+        ):
             await enough.wait()
         after = time
         for _ in range(10):
@@ -143,4 +169,4 @@ def test_lines_are_logged_while_the_block_lasts(caplog: pytest.LogCaptureFixture
         return time - after
 
     assert asyncio.run(run()) <= 1
-    assert ["30 records are done, 1.0 a second", "60 records are done, 1.0 a second"] == caplog.messages
+    assert [f"{done} records are done, 1.0 a second, 0 requests on the wire" for done in (30, 60)] == caplog.messages

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_openai_dest.delivery.attempts import Conclusion
-from airflow_provider_openai_dest.delivery.prospects import ALIKE_RECORDS, EXHAUSTED_REQUESTS, Prospects
+from airflow_provider_openai_dest.delivery.prospects import ALIKE_RECORDS, Prospects
 from airflow_provider_openai_dest.delivery.verdict import OPENAI, WEBHOOK, Verdict, VerdictTable
 from airflow_provider_openai_dest.exceptions import RecordError
 from tests.core.delivery_parts import conclusion, exhausted, rejected
@@ -19,12 +19,6 @@ def refusal_after(*ends: Conclusion, table: VerdictTable = OPENAI, records: int 
     prospects = Prospects(table)
     found = [prospects.refusal_of_all(end, records) for end in ends]
     return found[-1]
-
-
-def outage_after(*ends: Conclusion) -> bool:
-    """Tell whether these ends are an outage."""
-    prospects = Prospects(OPENAI)
-    return [prospects.is_outage(end) for end in ends][-1]
 
 
 def test_ten_first_records_refused_alike_stop_the_rest() -> None:
@@ -73,16 +67,3 @@ def test_records_are_counted_and_not_requests() -> None:
 def test_a_webhook_may_refuse_every_item() -> None:
     """A receiver's 404 is the items' end, not the task's."""
     assert refusal_after(*[NO_MODEL] * 20, table=WEBHOOK) is None
-
-
-def test_ten_exhausted_requests_in_a_row_are_an_outage() -> None:
-    """The tenth tells, not the ninth."""
-    assert [False, True] == [
-        outage_after(*[exhausted()] * number) for number in (EXHAUSTED_REQUESTS - 1, EXHAUSTED_REQUESTS)
-    ]
-
-
-@pytest.mark.parametrize("sign_of_life", [conclusion(), rejected()], ids=["delivered", "refused"])
-def test_a_sign_of_life_ends_the_row(sign_of_life: Conclusion) -> None:
-    """A server that answers one request may answer the next."""
-    assert not outage_after(*[exhausted()] * 9, sign_of_life, *[exhausted()] * 9)

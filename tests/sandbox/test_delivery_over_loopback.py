@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from airflow_provider_openai_dest.delivery.addressing import ApiAddress
+from airflow_provider_openai_dest.delivery.aiohttp_wire import AiohttpWire
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher, SystemClock
 from airflow_provider_openai_dest.delivery.outcome import Outcome
-from airflow_provider_openai_dest.delivery.rate_limit import RateLimit
-from airflow_provider_openai_dest.delivery.wire import HttpxWire, single_connections
+from airflow_provider_openai_dest.delivery.rate_limit import Limits
 from airflow_provider_openai_dest.destination import Destination
 from airflow_provider_openai_dest.endpoints.catalogue import find_endpoint
 from airflow_provider_openai_dest.exceptions import AbortError, TransientError
@@ -31,7 +31,7 @@ from airflow_provider_openai_dest.sources.values import ValuesSource
 EMBED = {"model": "text-embedding-3-small", "dimensions": 8, "input": "{message.q}"}
 ASK = {"model": "gpt-6-luna", "input": "{message.q}"}
 TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-QUICK = RetryPolicy(first_pause=0.01)
+QUICK = RetryPolicy(give_up_after=1.0, first_pause=0.01)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ class Sent:
     manifest: Manifest
     outcomes: list[Outcome]
     destination: Destination
-    wire: HttpxWire
+    wire: AiohttpWire
 
     @property
     def counts(self) -> tuple[int, int, int, int]:
@@ -89,12 +89,12 @@ def send(sandbox: Sandbox, records: int = 8, *, packed: bool = False, timeout: f
     renderer: Renderer = (
         PackedRenderer(form, BodyTemplate(EMBED)) if packed else SingleRenderer(form, BodyTemplate(ASK))
     )
-    wire = HttpxWire(timeout, single_connections(TLS))
-    address = ApiAddress({"Authorization": "Bearer sk-test"}, timeout)
+    wire = AiohttpWire(timeout, TLS)
+    address = ApiAddress({"Authorization": "Bearer sk-test"})
     sink = Kept()
     sending = {
         "policy": QUICK,
-        "rate_limit": RateLimit(),
+        "limits": Limits(),
         "concurrency": 4,
         "clock": SystemClock(),
         "random": lambda: 0.5,
@@ -119,7 +119,8 @@ def test_a_delivery_over_real_connections(sandbox: Sandbox, packed: bool) -> Non
     """Every record comes back, and the connections are closed at the end, inside the loop that made them."""
     sent = send(sandbox, 50, packed=packed)
     assert ((50, 50, 0, 0), 50) == (sent.counts, len(sent.outcomes))
-    assert not sent.wire._free
+    assert sent.wire._session is not None
+    assert sent.wire._session.closed
     assert all(one.request_id and one.request_id.startswith("req_") for one in sent.outcomes)
 
 
@@ -217,12 +218,12 @@ def test_a_stop_keeps_what_is_on_the_wire() -> None:
     """The answers that are on their way are delivered, the rest is pending."""
     with running_sandbox(latency=0.2) as sandbox:
         form = RequestForm(find_endpoint("create_response"), base_url=sandbox.base_url)
-        wire = HttpxWire(10, single_connections(TLS))
-        sending = {"policy": QUICK, "rate_limit": RateLimit(6000), "concurrency": 4, "clock": SystemClock()}
+        wire = AiohttpWire(10, TLS)
+        sending = {"policy": QUICK, "limits": Limits(requests_per_minute=6000), "concurrency": 4, "clock": SystemClock()}
         destination = Destination(
             endpoint=find_endpoint("create_response"),
             renderer=SingleRenderer(form, BodyTemplate(ASK)),
-            dispatcher=Dispatcher(wire, ApiAddress({"Authorization": "Bearer k"}, 10), random=lambda: 0.5, **sending),
+            dispatcher=Dispatcher(wire, ApiAddress({"Authorization": "Bearer k"}), random=lambda: 0.5, **sending),
         )
         timer = threading.Timer(0.1, destination.stop)
         timer.start()
@@ -240,4 +241,4 @@ def test_a_run_says_how_far_it_is(caplog: pytest.LogCaptureFixture) -> None:
         send(sandbox, 48, concurrency=1)
     lines = [message for message in caplog.messages if "done" in message]
     assert 1 <= len(lines) <= 2
-    assert re.fullmatch(r"\d+ of 48 records are done, \d+\.\d a second, about \d s left", lines[0])
+    assert re.fullmatch(r"\d+ of 48 records are done, \d+\.\d a second, 1 requests on the wire, \d+ tokens, about \d s left", lines[0])
