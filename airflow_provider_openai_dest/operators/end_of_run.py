@@ -45,10 +45,10 @@ def _traffic(manifest: Mapping[str, Any]) -> Iterator[str]:
     retries = manifest.get("retries")
     again = "" if retries is None else f", {retries:,} of them sent again"
     yield f"Requests: {manifest['requests']:,}{again}"
-    if manifest["waits"]:
-        seconds = manifest.get("waited_seconds")
-        in_all = "" if seconds is None else f", {seconds:,.1f} s in all"
-        yield f"Waits for the rate limit: {manifest['waits']:,}{in_all}"
+    seconds = manifest.get("waited_seconds", 0.0)
+    if manifest["waits"] or seconds:
+        waited = f", {seconds:,.1f} s in which nothing could be sent" if seconds else ""
+        yield f"Rate limit: {_count(manifest['waits'], 'refusal')} (429){waited}"
     if (tokens := manifest["usage"].get("total_tokens")) is not None:
         yield f"Tokens: {tokens:,}"
     if (share := manifest.get("allowance_share")) is not None:

@@ -56,7 +56,7 @@ def test_the_summary_says_what_the_limit_cost() -> None:
     )
     assert log.lines[1:-1] == [
         "Requests: 105, 5 of them sent again",
-        "Waits for the rate limit: 3, 72.2 s in all",
+        "Rate limit: 3 refusals (429), 72.2 s in which nothing could be sent",
         "Tokens: 123,456",
         "Share of the account's limit that was used: 93%",
         "1 record may have been billed more than once: an answer was lost",
