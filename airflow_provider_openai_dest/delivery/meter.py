@@ -38,7 +38,7 @@ METRICS: Mapping[str, Metric] = {
     REQUEST_DURATION: Metric(kind="timer", meaning="milliseconds from the sending of a request to its whole answer"),
     RETRIES: Metric(kind="counter", meaning="requests that were sent again"),
     RATE_LIMITED: Metric(kind="counter", meaning="answers 429 that asked to wait"),
-    WAITS_SECONDS: Metric(kind="counter", meaning="seconds in which nothing could be sent, since everything had to wait"),
+    WAITS_SECONDS: Metric(kind="counter", meaning="seconds in which nothing could be sent, since all had to wait"),
     TOKENS: Metric(kind="counter", meaning="tokens that the answers say were used"),
     MAYBE_BILLED: Metric(kind="counter", meaning="records that may have been billed although their answer was lost"),
     IN_FLIGHT: Metric(kind="gauge", meaning="requests on the wire"),
