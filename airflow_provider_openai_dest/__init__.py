@@ -16,6 +16,7 @@ _PUBLIC = {
     "Manifest": "manifest",
     "OpenAICreateImageOperator": "operators.create_image",
     "OpenAIDestHook": "hooks.openai_dest",
+    "OpenAIDestRetryPolicy": "operators.retry_policy",
     "OpenAIDestWebhookHook": "hooks.webhook",
     "OpenAIEmbeddingOperator": "operators.embedding",
     "OpenAIManualRequestOperator": "operators.manual_request",

@@ -59,7 +59,30 @@ class RecordError(OpenAIDestError):
 
 
 class TransientError(OpenAIDestError):
-    """Let Airflow retry: the checkpoint holds what is settled, the next try goes on from there."""
+    """Let Airflow retry: the checkpoint holds what is settled, the next try goes on from there.
+
+    :param retry_after: seconds that the server asks to wait before the next try; None when it did not say.
+    """
+
+    def __init__(self, *args: object, retry_after: float | None = None) -> None:
+        super().__init__(*args)
+        self.retry_after = retry_after
+
+
+class LongWaitError(TransientError):
+    """Free the worker: the server asks for a longer wait than a worker should be held; go on then, no try is used.
+
+    :param message: what is done and what is pending, for a person.
+    :param seconds: how long the server asks to wait, from now.
+    """
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message, seconds, retry_after=seconds)
+        self.message = message
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class LongWaitError(TransientError):

@@ -52,7 +52,7 @@ class Example:
     @property
     def makes_a_dag(self) -> bool:
         """Whether the block makes tasks."""
-        return "Operator(" in self.text
+        return "Operator(" in self.text or "Operator.partial(" in self.text
 
     def as_dag_file(self, lake: Path) -> str:
         """Write the block as a Dag file; tasks without a Dag get one."""

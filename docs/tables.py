@@ -21,6 +21,7 @@ from pydantic import BaseModel
 from airflow_provider_openai_dest import exceptions
 from airflow_provider_openai_dest.connection import settings, webhook_settings
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
+from airflow_provider_openai_dest.delivery.meter import METRICS, PREFIX
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.delivery.verdict import OPENAI, WEBHOOK, Verdict, VerdictTable
 from airflow_provider_openai_dest.endpoints.catalogue import ENDPOINTS, RETIRED
@@ -315,6 +316,17 @@ def _fields(names: Iterable[str], words: Mapping[str, str]) -> str:
     if new := set(names) - words.keys():
         raise LookupError(f"docs/tables.py lacks words for the fields {sorted(new)}")
     return table(("Field", "Meaning"), ((code(name), words[name]) for name in names))
+
+
+# -- metrics -----------------------------------------------------------------------------------------
+
+
+def metrics() -> str:
+    """Print what a delivery measures."""
+    rows = (
+        (code(f"{PREFIX}{name}"), metric.kind, metric.meaning, codes(metric.tags)) for name, metric in METRICS.items()
+    )
+    return table(("Name", "Kind", "Meaning", "Tags of its own"), rows)
 
 
 # -- sandbox -----------------------------------------------------------------------------------------

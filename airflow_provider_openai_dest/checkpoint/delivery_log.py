@@ -96,8 +96,13 @@ class DeliveryLog:
         return {outcome.record.key for outcome in self.delivered(kind)}
 
     def rows(self, kind: str) -> RowLog:
-        """Open a new log of rows of this delivery and try; no other try has one of its name."""
-        return RowLog(self.folder, f"{self._prefix(kind)}-{self._this_try}-{secrets.token_hex(3)}")
+        """Open a new log of rows of this delivery and try; no other try has one of its name.
+
+        A try that freed its worker to wait has one more each time that it goes on: they are in the order of time.
+        """
+        beginning = f"{self._prefix(kind)}-{self._this_try}-"
+        earlier = len(list_names(self.folder, beginning))
+        return RowLog(self.folder, f"{beginning}{earlier:06d}{secrets.token_hex(3)}")
 
     def pattern(self, kind: str, *, of: Span = "delivery") -> str:
         """Give the pattern of the files of one kind, for manifests and readers.

@@ -124,6 +124,17 @@ def check_numbers(numbers: Mapping[str, tuple[Any, int, int | None]]) -> None:
         raise ConfigurationError(*faults)
 
 
+def check_seconds(numbers: Mapping[str, tuple[Any, float]]) -> None:
+    """Raise ConfigurationError for arguments that are no seconds of at least so many; None is unset."""
+    faults = [
+        f"{name}={value!r} must be a number of seconds, at least {least:g}"
+        for name, (value, least) in numbers.items()
+        if value is not None and not (type(value) in (int, float) and least <= value < float("inf"))
+    ]
+    if faults:
+        raise ConfigurationError(*faults)
+
+
 def _is_between(value: Any, least: int, most: int | None) -> bool:
     return type(value) is int and value >= least and (most is None or value <= most)
 

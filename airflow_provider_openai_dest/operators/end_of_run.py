@@ -17,9 +17,11 @@ class Logger(Protocol):
 
 
 def log_end(log: Logger, manifest: Mapping[str, Any]) -> None:
-    """Log the counts, the places, and each kind of rejection with its first record."""
-    for line in _summary(manifest):
+    """Log the counts, folded with the places and the traffic below them, and then what somebody should look at."""
+    log.info("::group::%s", _headline(manifest))
+    for line in (*_traffic(manifest), *_places(manifest)):
         log.info("%s", line)
+    log.info("::endgroup::")
     for kind in manifest["rejections"]:
         log.warning("%s", _kind(kind))
     if (webhook := manifest["webhook"]) and webhook["delivered"] < webhook["input"]:
@@ -27,26 +29,36 @@ def log_end(log: Logger, manifest: Mapping[str, Any]) -> None:
             log.warning("Webhook: %s", _kind(kind))
         if webhook["undelivered"]:
             log.warning("What did not arrive: %s (OpenAIWebhookOperator(source=...) sends it)", webhook["undelivered"])
+    for line in _next_steps(manifest):
+        log.warning("%s", line)
 
 
-def _kind(kind: Mapping[str, Any]) -> str:
+def _headline(manifest: Mapping[str, Any]) -> str:
     return (
-        f"{kind['count']:,} {kind['status']} with {kind['code']}: {kind['first_message']} "
-        f"(the first is record {kind['first_key']!r})"
-    )
-
-
-def _summary(manifest: Mapping[str, Any]) -> Iterator[str]:
-    tokens = manifest["usage"].get("total_tokens")
-    yield (
         f"{manifest['endpoint']}: {_count(manifest['input'], 'record')} in {manifest['seconds']:.1f} s: "
-        f"{manifest['delivered']:,} delivered, {manifest['rejected']:,} rejected, {manifest['pending']:,} pending; "
-        f"{_count(manifest['requests'], 'request')}"
-        + (f", {tokens:,} tokens" if tokens is not None else "")
-        + (f", {_count(manifest['waits'], 'wait')} for the rate limit" if manifest["waits"] else "")
+        f"{manifest['delivered']:,} delivered, {manifest['rejected']:,} rejected, {manifest['pending']:,} pending"
     )
+
+
+def _traffic(manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Say what went over the wire, and what held it back."""
+    retries = manifest.get("retries")
+    again = "" if retries is None else f", {retries:,} of them sent again"
+    yield f"Requests: {manifest['requests']:,}{again}"
+    seconds = manifest.get("waited_seconds", 0.0)
+    if manifest["waits"] or seconds:
+        waited = f", {seconds:,.1f} s in which nothing could be sent" if seconds else ""
+        yield f"Rate limit: {_count(manifest['waits'], 'refusal')} (429){waited}"
+    if (tokens := manifest["usage"].get("total_tokens")) is not None:
+        yield f"Tokens: {tokens:,}"
+    if (share := manifest.get("allowance_share")) is not None:
+        yield f"Share of the account's limit that was used: {share:.0%}"
     if manifest["maybe_billed"]:
         yield f"{_count(manifest['maybe_billed'], 'record')} may have been billed more than once: an answer was lost"
+
+
+def _places(manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Say where everything is."""
     if manifest["results"]:
         yield f"Results: {manifest['results']}"
     if manifest["quarantine"]:
@@ -56,6 +68,23 @@ def _summary(manifest: Mapping[str, Any]) -> Iterator[str]:
             f"Webhook: {webhook['delivered']:,} of {_count(webhook['input'], 'item')} arrived, "
             f"{webhook['rejected']:,} refused, {webhook['pending']:,} pending"
         )
+
+
+def _next_steps(manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Say what is left, and how it is sent."""
+    unread = "" if manifest.get("whole_input", True) else ", and the source was not read to its end"
+    if manifest["pending"] or unread:
+        yield (
+            f"Left: {_count(manifest['pending'], 'record')} pending{unread}; "
+            "the next try of this task, or a clear of it, sends just the rest"
+        )
+
+
+def _kind(kind: Mapping[str, Any]) -> str:
+    return (
+        f"{kind['count']:,} {kind['status']} with {kind['code']}: {kind['first_message']} "
+        f"(the first is record {kind['first_key']!r})"
+    )
 
 
 def _count(number: int, noun: str) -> str:

@@ -31,6 +31,11 @@ def generation_of(context: Any) -> int:
     return int(getattr(context.get("dag_run"), "clear_number", 0) or 0)
 
 
+def was_rescheduled(context: Any) -> bool:
+    """Tell whether this try ran before, and freed its worker to wait."""
+    return bool(context.get("task_reschedule_count", 0))
+
+
 def results_folder(uri: str | None, scope: Scope, conn_id: str | None = None) -> Folder:
     """Open the folder of the results.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from airflow.sdk import BaseOperator
@@ -16,6 +16,7 @@ from airflow_provider_openai_dest.operators.arguments import (
     as_data,
     as_literal,
     check_numbers,
+    check_seconds,
     check_words,
     has_jinja,
     is_final,
@@ -24,6 +25,7 @@ from airflow_provider_openai_dest.operators.arguments import (
 )
 from airflow_provider_openai_dest.operators.end_of_run import log_end
 from airflow_provider_openai_dest.operators.failures import told_to_airflow
+from airflow_provider_openai_dest.operators.retry_policy import set_default_policy
 from airflow_provider_openai_dest.rendering.body import WHOLE_RECORD, BodyTemplate, Missing
 from airflow_provider_openai_dest.sources.keys import parse_key
 
@@ -74,6 +76,8 @@ class OpenAISendRecordsOperator(BaseOperator):
     :param concurrency: requests on the wire at once, at most; default the connection's, else 32.
     :param requests_per_minute: limit of the account; default the connection's, else learnt from the answers.
     :param tokens_per_minute: limit of the account; default the connection's, else learnt from the answers.
+    :param max_wait: a longer wait than these seconds, asked by the server or the rate limit, frees the worker: what is
+        done is kept and the task is rescheduled, no try is used; None waits in the worker, however long.
     :param ambiguous_retries: further tries of a request whose answer was lost; each may be billed again.
     :param on_unknown: what a record gets whose answer was lost for good: ``resend`` at the next try, or ``quarantine``.
     :param resume: ``auto``: a retry continues, and so does a clear of an unfinished delivery; a clear of a finished one
@@ -115,6 +119,7 @@ class OpenAISendRecordsOperator(BaseOperator):
         concurrency: int | None = None,
         requests_per_minute: int | None = None,
         tokens_per_minute: int | None = None,
+        max_wait: float | None = 120,
         ambiguous_retries: int = 1,
         on_unknown: OnUnknown = "resend",
         resume: Resume = "auto",
@@ -125,6 +130,7 @@ class OpenAISendRecordsOperator(BaseOperator):
     ) -> None:
         refuse_unknown(type(self), kwargs)
         super().__init__(**kwargs)
+        set_default_policy(self)
         if records is not None and source is not None:
             raise ConfigurationError("give records or source, not both")
         self.endpoint = endpoint
@@ -148,6 +154,7 @@ class OpenAISendRecordsOperator(BaseOperator):
         self.concurrency = concurrency
         self.requests_per_minute = requests_per_minute
         self.tokens_per_minute = tokens_per_minute
+        self.max_wait = max_wait
         self.ambiguous_retries = ambiguous_retries
         self.on_unknown = on_unknown
         self.resume = resume
@@ -162,7 +169,7 @@ class OpenAISendRecordsOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Deliver the records and return the manifest."""
-        with told_to_airflow():
+        with told_to_airflow(self.log):
             return self._deliver(context)
 
     def on_kill(self) -> None:
@@ -245,6 +252,7 @@ class OpenAISendRecordsOperator(BaseOperator):
             max_xcom_bytes,
             results_folder,
             scope_of,
+            was_rescheduled,
         )
 
         settings = OpenAIDestHook(self.conn_id).settings
@@ -261,7 +269,8 @@ class OpenAISendRecordsOperator(BaseOperator):
             try_number=context["ti"].try_number,
             generation=generation_of(context),
             fingerprint=self._fingerprint(settings, endpoint),
-            resume=self.resume,
+            # A try that has waited goes on with itself, also where each try sends everything anew.
+            resume="auto" if self.resume == "never" and was_rescheduled(context) else self.resume,
         )
         self.log.info(
             "Sending to %s as %s with connection %s; results go to %s%s",
@@ -281,6 +290,7 @@ class OpenAISendRecordsOperator(BaseOperator):
         return Delivery(
             endpoint=endpoint,
             renderer=renderer,
+            # max_wait: hand on longest_wait() and the meter here
             dispatcher=new_dispatcher(
                 settings,
                 Speed(
@@ -299,6 +309,17 @@ class OpenAISendRecordsOperator(BaseOperator):
             webhook=webhook,
             webhook_batch_size=self.webhook_batch_size,
         )
+
+    def longest_wait(self) -> float | None:
+        """Give the seconds that a worker is held by a wait; None where the task would not come back in time."""
+        from airflow_provider_openai_dest.operators.airflow_versions import reschedule_is_honoured
+
+        return self.max_wait if reschedule_is_honoured() else None
+
+    def one_model(self) -> str | None:
+        """Give the model when it is the same for all records; else None."""
+        named = self.fields.get("model") or (self.body.get("model") if isinstance(self.body, Mapping) else None)
+        return named if isinstance(named, str) and "{" not in named else None
 
     def _body_or_default(self) -> Any:
         if self.body is not None:
@@ -329,6 +350,7 @@ class OpenAISendRecordsOperator(BaseOperator):
                 "max_xcom_bytes": (self.max_xcom_bytes, 0, None),
             }
         )
+        check_seconds({"max_wait": (self.max_wait, 1)})
         self._tolerance()
         refuse_double_braces(self.body, "body")
         refuse_double_braces(self.fields, "fields")

@@ -17,6 +17,7 @@ from airflow_provider_openai_dest.operators.arguments import (
 )
 from airflow_provider_openai_dest.operators.end_of_run import log_end
 from airflow_provider_openai_dest.operators.failures import told_to_airflow
+from airflow_provider_openai_dest.operators.retry_policy import set_default_policy
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -71,6 +72,7 @@ class OpenAIWebhookOperator(BaseOperator):
     ) -> None:
         refuse_unknown(type(self), kwargs)
         super().__init__(**kwargs)
+        set_default_policy(self)
         if sum(value is not None for value in (manifest, records, source)) != 1:
             raise ConfigurationError("give one of manifest, records and source")
         check_numbers({"batch_size": (batch_size, 1, None), "concurrency": (concurrency, 1, 512)})
@@ -91,7 +93,7 @@ class OpenAIWebhookOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Forward the items and return the manifest of what arrived."""
-        with told_to_airflow():
+        with told_to_airflow(self.log):
             return self._forward(context)
 
     def on_kill(self) -> None:

@@ -41,6 +41,7 @@ class TaskInstance:
     run_id: str = "manual__2026-11-22T08:00:00+00:00"
     map_index: int = -1
     try_number: int = 1
+    reschedules: int = 0
     upstream: Mapping[str, Any] = field(default_factory=dict)
     pushed: Row = field(default_factory=dict)
 
@@ -74,6 +75,7 @@ def attempt_in_place(operator: Any) -> Attempt:
 def _execute(operator: Any, clear_number: int, ti: TaskInstance) -> Attempt:
     dag_run = SimpleNamespace(dag_id=ti.dag_id, run_id=ti.run_id, clear_number=clear_number, conf={})
     context = {"ti": ti, "task_instance": ti, "task": operator, "dag_run": dag_run, "run_id": ti.run_id}
+    context["task_reschedule_count"] = ti.reschedules
     operator.render_template_fields(context)
     error: BaseException | None = None
     try:
