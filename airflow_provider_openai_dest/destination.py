@@ -21,6 +21,8 @@ from airflow_provider_openai_dest.delivery.answer_bytes import LARGE_BYTES
 from airflow_provider_openai_dest.delivery.attempts import Conclusion
 from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher
 from airflow_provider_openai_dest.delivery.intake import Census, Intake, read_ahead
+from airflow_provider_openai_dest.delivery.measuring import Measuring
+from airflow_provider_openai_dest.delivery.meter import Meter, NoMeter
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.delivery.progress import Counts, Progress, log_first_of_kind, reporting, total_of
 from airflow_provider_openai_dest.delivery.settled import SettledRecords
@@ -51,6 +53,7 @@ class Destination:
     :param max_inline_bytes: size up to which the manifest holds the outcomes themselves.
     :param intake_chunk: records read ahead at once.
     :param on_interrupt: called when the run is interrupted or breaks, to stop what runs beside it.
+    :param meter: takes what is measured.
     :param count_seconds: how long the rest of the source is read, only to be counted, after the sending was stopped.
     :param grace_seconds: how long answers are waited for after the run was interrupted.
     """
@@ -67,6 +70,7 @@ class Destination:
         max_inline_bytes: int = MAX_XCOM_BYTES,
         intake_chunk: int = INTAKE_CHUNK,
         on_interrupt: Callable[[], None] = lambda: None,
+        meter: Meter | None = None,
         count_seconds: float = 2.0,
         grace_seconds: float = 20.0,
     ) -> None:
@@ -78,6 +82,7 @@ class Destination:
         self._earlier = earlier
         self._intake_chunk = intake_chunk
         self._on_interrupt = on_interrupt
+        self._measuring = Measuring(meter or NoMeter(), dispatcher.traffic)
         self._count_seconds = count_seconds
         self._grace_seconds = grace_seconds
         self._tally = Tally(max_inline_bytes)
@@ -179,7 +184,12 @@ class Destination:
         intake = Intake(source, self._settled, lambda: self._dispatcher.is_stopped)
         async with (
             Settlement(self._write, self._dispatcher.stop) as settlement,
-            reporting(Progress(total_of(source), self._loop.time()), lambda: self._counts(intake), self._loop.time),
+            reporting(
+                Progress(total_of(source), self._loop.time()),
+                lambda: self._counts(intake),
+                self._loop.time,
+                measure=self._measure,
+            ),
             aclosing(self._requests(intake, settlement)) as requests,
         ):
 
@@ -198,6 +208,7 @@ class Destination:
         self._tally.count(Status.PENDING, settlement.unwritten + left)
         for status, number in census.others.items():
             self._tally.count(status, number)
+        self._measure()
         return census
 
     async def _requests(self, intake: Intake, settlement: Settlement) -> AsyncGenerator[RenderedRequest]:
@@ -230,6 +241,11 @@ class Destination:
             traffic=self._dispatcher.traffic,
             share=self._dispatcher.share(),
         )
+
+    def _measure(self) -> None:
+        tally = self._tally
+        records = {"delivered": tally.delivered, "rejected": tally.rejected, "pending": tally.pending}
+        self._measuring.tell(records, tally.maybe_billed, self._dispatcher.share())
 
     def _write(self, outcomes: Sequence[Outcome]) -> None:
         """Take a batch to all sinks; nothing of it counts as settled before all of them have flushed."""

@@ -85,17 +85,6 @@ class LongWaitError(TransientError):
         return self.message
 
 
-class LongWaitError(TransientError):
-    """Free the worker: the server asks for a wait that is longer than a worker should be held. No try is used."""
-
-    def __init__(self, message: str, *, seconds: float) -> None:
-        super().__init__(message)
-        self.seconds = seconds
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _long_wait, (str(self), self.seconds)
-
-
 class AbortError(OpenAIDestError):
     """Stop now and fail without a retry: the key, the quota or the project is refused.
 
@@ -134,10 +123,6 @@ class SinkError(OpenAIDestError):
 
 class CheckpointMismatchError(ConfigurationError):
     """Fail without a retry: account, origin, endpoint or template changed under a half-done delivery."""
-
-
-def _long_wait(message: str, seconds: float) -> LongWaitError:
-    return LongWaitError(message, seconds=seconds)
 
 
 def _writable(text: str) -> str:

@@ -35,7 +35,9 @@ class Metric:
 METRICS: Mapping[str, Metric] = {
     RECORDS: Metric(kind="counter", meaning="records that were settled or left", tags=("status",)),
     REQUESTS: Metric(kind="counter", meaning="requests sent, repeated ones included"),
-    REQUEST_DURATION: Metric(kind="timer", meaning="milliseconds from the sending of a request to its whole answer"),
+    REQUEST_DURATION: Metric(
+        kind="timer", meaning="milliseconds from the sending of a request to its whole answer, the mean of each second"
+    ),
     RETRIES: Metric(kind="counter", meaning="requests that were sent again"),
     RATE_LIMITED: Metric(kind="counter", meaning="answers 429 that asked to wait"),
     WAITS_SECONDS: Metric(kind="counter", meaning="seconds in which nothing could be sent, since all had to wait"),

@@ -125,12 +125,14 @@ async def reporting(
     counts: Callable[[], Counts],
     now: Callable[[], float],
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    measure: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[None]:
-    """Log the lines that are due, while the block lasts."""
+    """Log the lines that are due, and measure every second, while the block lasts."""
 
     async def report() -> None:
         while True:
             await sleep(TICK_SECONDS)
+            measure()
             line = progress.line(counts(), now())
             if line is not None:
                 log.info("%s", line)

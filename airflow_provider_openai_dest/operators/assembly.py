@@ -16,6 +16,7 @@ from airflow_provider_openai_dest.delivery.addressing import ApiAddress
 from airflow_provider_openai_dest.delivery.aiohttp_wire import AiohttpWire
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher, SystemClock
+from airflow_provider_openai_dest.delivery.meter import Meter
 from airflow_provider_openai_dest.delivery.outcome import Outcome
 from airflow_provider_openai_dest.delivery.rate_limit import Limits
 from airflow_provider_openai_dest.destination import Destination
@@ -90,6 +91,7 @@ class Delivery:
 
     :param log: state and rows of this delivery.
     :param webhook: where the outcomes are forwarded; None forwards nothing.
+    :param meter: takes what is measured.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class Delivery:
         storage: Storage,
         webhook: WebhookSettings | None = None,
         webhook_batch_size: int = 1,
+        meter: Meter | None = None,
     ) -> None:
         self._log = log
         self._as_item = item_maker(endpoint.name, log.scope.as_row(), log.number, log.pattern(RESULTS))
@@ -116,6 +119,7 @@ class Delivery:
             earlier=self._earlier(),
             max_inline_bytes=storage.max_xcom_bytes,
             on_interrupt=self.stop,
+            meter=meter,
         )
         self._keeps_records = storage.keep_records
         self._to_forward: dict[str, Outcome] = {}

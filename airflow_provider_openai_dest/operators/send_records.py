@@ -73,9 +73,11 @@ class OpenAISendRecordsOperator(BaseOperator):
     :param webhook_conn_id: Airflow connection of the type ``openai_dest_webhook``: each outcome is forwarded there.
     :param webhook_batch_size: outcomes in one webhook request.
     :param webhook_required: fail the task when the webhook did not get everything.
-    :param concurrency: requests on the wire at once, at most; default the connection's, else 32.
+    :param concurrency: requests on the wire at once, at most; default the connection's, else 128.
     :param requests_per_minute: limit of the account; default the connection's, else learnt from the answers.
     :param tokens_per_minute: limit of the account; default the connection's, else learnt from the answers.
+    :param images_per_minute: limit of the account; default the connection's, else learnt from the answers.
+    :param requests_per_day: limit of the account; default the connection's, else learnt from the answers.
     :param max_wait: a longer wait than these seconds, asked by the server or the rate limit, frees the worker: what is
         done is kept and the task is rescheduled, no try is used; None waits in the worker, however long.
     :param ambiguous_retries: further tries of a request whose answer was lost; each may be billed again.
@@ -119,6 +121,8 @@ class OpenAISendRecordsOperator(BaseOperator):
         concurrency: int | None = None,
         requests_per_minute: int | None = None,
         tokens_per_minute: int | None = None,
+        images_per_minute: int | None = None,
+        requests_per_day: int | None = None,
         max_wait: float | None = 120,
         ambiguous_retries: int = 1,
         on_unknown: OnUnknown = "resend",
@@ -154,6 +158,8 @@ class OpenAISendRecordsOperator(BaseOperator):
         self.concurrency = concurrency
         self.requests_per_minute = requests_per_minute
         self.tokens_per_minute = tokens_per_minute
+        self.images_per_minute = images_per_minute
+        self.requests_per_day = requests_per_day
         self.max_wait = max_wait
         self.ambiguous_retries = ambiguous_retries
         self.on_unknown = on_unknown
@@ -247,6 +253,7 @@ class OpenAISendRecordsOperator(BaseOperator):
         from airflow_provider_openai_dest.hooks.openai_dest import OpenAIDestHook
         from airflow_provider_openai_dest.hooks.webhook import OpenAIDestWebhookHook
         from airflow_provider_openai_dest.operators.assembly import Delivery, Speed, Storage, new_dispatcher
+        from airflow_provider_openai_dest.operators.metrics import meter_of
         from airflow_provider_openai_dest.operators.places import (
             generation_of,
             max_xcom_bytes,
@@ -290,13 +297,15 @@ class OpenAISendRecordsOperator(BaseOperator):
         return Delivery(
             endpoint=endpoint,
             renderer=renderer,
-            # max_wait: hand on longest_wait() and the meter here
             dispatcher=new_dispatcher(
                 settings,
                 Speed(
                     concurrency=self.concurrency,
                     requests_per_minute=self.requests_per_minute,
                     tokens_per_minute=self.tokens_per_minute,
+                    images_per_minute=self.images_per_minute,
+                    requests_per_day=self.requests_per_day,
+                    max_wait=self.longest_wait(),
                 ),
                 policy,
             ),
@@ -308,6 +317,7 @@ class OpenAISendRecordsOperator(BaseOperator):
             ),
             webhook=webhook,
             webhook_batch_size=self.webhook_batch_size,
+            meter=meter_of(context, endpoint=endpoint.name, model=self.one_model()),
         )
 
     def longest_wait(self) -> float | None:
@@ -346,6 +356,8 @@ class OpenAISendRecordsOperator(BaseOperator):
                 "concurrency": (self.concurrency, 1, 512),
                 "requests_per_minute": (self.requests_per_minute, 1, None),
                 "tokens_per_minute": (self.tokens_per_minute, 1, None),
+                "images_per_minute": (self.images_per_minute, 1, None),
+                "requests_per_day": (self.requests_per_day, 1, None),
                 "ambiguous_retries": (self.ambiguous_retries, 0, None),
                 "max_xcom_bytes": (self.max_xcom_bytes, 0, None),
             }

@@ -12,7 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_openai_dest.exceptions import SinkError, TransientError
-from airflow_provider_openai_dest.sinks.folder import Folder, RowLog, list_names, put_file, put_new_file, read_rows
+from airflow_provider_openai_dest.sinks.folder import (
+    PIECE_BYTES,
+    Folder,
+    RowLog,
+    list_names,
+    put_file,
+    put_new_file,
+    read_rows,
+)
 from tests.core.memory_folder import MemoryFolder, Store
 
 MakeFolder = Callable[[], Folder]
@@ -107,6 +115,38 @@ def test_rows_on_disk_are_for_their_owner_only(tmp_path: Path) -> None:
     log.append([{"key": "a"}])
     log.flush()
     assert 0o600 == (tmp_path / "outcomes-1.jsonl").stat().st_mode & 0o777
+
+
+def test_many_rows_go_to_disk_in_pieces(tmp_path: Path) -> None:
+    """However much one flush brings, no more than a piece of it is held; what is flushed is whole."""
+    rows = [{"key": str(number), "answer": "x" * PIECE_BYTES} for number in range(3)]
+    log = RowLog(tmp_path, "outcomes-1")
+    log.append([*rows, {"key": "last"}])
+    before = (tmp_path / "outcomes-1.jsonl").stat().st_size, log.count
+    log.close()
+    assert (sum(len(msgspec.json.encode(row)) + 1 for row in rows), 0) == before
+    assert ([*rows, {"key": "last"}], 4) == (rows_in(tmp_path), log.count)
+
+
+def test_many_rows_go_to_object_storage_in_one_piece() -> None:
+    """A segment is whole or not there."""
+    folder = MemoryFolder()
+    log = RowLog(folder, "outcomes-1")
+    log.append({"answer": "x" * PIECE_BYTES} for _ in range(3))
+    before = folder.store.puts
+    log.flush()
+    assert (0, 1) == (before, folder.store.puts)
+
+
+@needs_full_disk
+def test_a_disk_that_is_full_in_the_midst_of_many_rows_is_told(tmp_path: Path) -> None:
+    """None of them counts as written, and closing has nothing more to write."""
+    (tmp_path / "outcomes-1.jsonl").symlink_to(FULL)
+    log = RowLog(tmp_path, "outcomes-1")
+    with pytest.raises(SinkError, match="No space left"):
+        log.append({"answer": "x" * PIECE_BYTES} for _ in range(3))
+    log.close()
+    assert log.count == 0
 
 
 @needs_full_disk

@@ -109,6 +109,68 @@ def test_the_sending_waits_while_the_sinks_are_behind() -> None:
     asyncio.run(run())
 
 
+def test_a_few_outcomes_do_not_wait() -> None:
+    """The next answer can be taken while the sinks write."""
+    free = threading.Event()
+
+    async def run() -> None:
+        async with asyncio.timeout(5), Settlement(lambda _: free.wait(5) and None, lambda: None) as settlement:
+            for _ in range(3):
+                async with asyncio.timeout(1):
+                    await settlement.put([OUTCOME] * FLUSH_RECORDS)
+            free.set()
+
+    asyncio.run(run())
+
+
+def test_a_large_outcome_waits_until_it_is_written() -> None:
+    """And is written at once: it holds much memory until then."""
+    writing = Writing()
+
+    async def run() -> list[int]:
+        async with asyncio.timeout(FLUSH_SECONDS / 2), Settlement(writing, lambda: None) as settlement:
+            await settlement.put([OUTCOME] * 2)
+            await settlement.put([OUTCOME], until_written=True)
+            return list(writing.batches)
+
+    assert [3] == asyncio.run(run())
+
+
+def test_a_large_outcome_waits_for_its_own_batch() -> None:
+    """Not for the one that is being written when it comes."""
+    free, began = threading.Event(), threading.Event()
+    sizes = []
+
+    def write(outcomes: Sequence[Outcome]) -> None:
+        began.set()
+        free.wait(5)
+        sizes.append(len(outcomes))
+
+    async def run() -> list[int]:
+        async with asyncio.timeout(5), Settlement(write, lambda: None) as settlement:
+            await settlement.put([OUTCOME] * FLUSH_RECORDS)
+            await asyncio.to_thread(began.wait, 5)
+            waiting = asyncio.create_task(settlement.put([OUTCOME], until_written=True))
+            await asyncio.sleep(0)
+            free.set()
+            await waiting
+            return list(sizes)
+
+    assert [FLUSH_RECORDS, 1] == asyncio.run(run())
+
+
+def test_nobody_waits_for_a_sink_that_failed() -> None:
+    """A large outcome is let go as not written."""
+
+    async def run() -> Settlement:
+        async with asyncio.timeout(5), Settlement(Writing(fails_from=0), lambda: None) as settlement:
+            for _ in range(2):
+                await settlement.put([OUTCOME], until_written=True)
+        return settlement
+
+    assert asyncio.run(run()).unwritten == 2
+
+
 def test_after_a_failed_write_nothing_is_written_again() -> None:
     """The sending is told once; what was not written is counted, of the failed batch and of all that come after."""
     told = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from base64 import b64encode
 from typing import Any
@@ -51,6 +52,24 @@ def test_what_is_no_vector_rejects_the_record(case: str) -> None:
     with pytest.raises(RecordError, match="embedding") as raised:
         checked_vector(NO_VECTORS[case])
     assert raised.value.code == "bad_answer"
+
+
+@pytest.mark.parametrize("number", [3.4028234663852886e38, -3.4028234663852886e38, 1e38, 1e-45, -0.0])
+def test_the_largest_and_smallest_numbers_are_finite(number: float) -> None:
+    """Their first byte is that of infinity."""
+    assert packed(0.5, number) == checked_vector(packed(0.5, number))
+
+
+@given(st.lists(st.floats(width=32)))
+def test_a_vector_is_kept_if_and_only_if_every_number_is_finite(numbers: list[float]) -> None:
+    """Wherever the one that is not stands."""
+    try:
+        text = checked_vector(packed(*numbers))
+    except RecordError:
+        assert not numbers or not all(map(math.isfinite, numbers))
+    else:
+        assert all(map(math.isfinite, numbers))
+        assert packed(*numbers) == text
 
 
 @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1))
