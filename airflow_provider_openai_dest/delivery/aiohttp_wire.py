@@ -77,6 +77,7 @@ class AiohttpWire:
                 headers=request.headers,
                 data=_data(request.content),
                 proxy=self._proxy,
+                server_hostname=request.server_name,
                 allow_redirects=False,
             ) as response:
                 return await self._read(response)

@@ -69,7 +69,7 @@ class Progress:
         traffic = counts.traffic
         if counts.share is not None:
             words.append(f"{counts.share:.0%} of the account's limit in use")
-        words.append(f"{traffic.in_flight:,} requests on the wire")
+        words.append(f"{traffic.in_flight:,} on the wire")
         if traffic.tokens:
             words.append(f"{traffic.tokens:,} tokens")
         if traffic.again:

@@ -10,9 +10,9 @@ from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
 from airflow_provider_openai_dest.connection.tls import new_ssl_context
 from airflow_provider_openai_dest.connection.webhook_address import checked_address
 from airflow_provider_openai_dest.connection.webhook_settings import WebhookSettings
+from airflow_provider_openai_dest.delivery.aiohttp_wire import AiohttpWire
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher, SystemClock
-from airflow_provider_openai_dest.delivery.httpx_wire import HttpxWire, single_connections
 from airflow_provider_openai_dest.delivery.outcome import Outcome
 from airflow_provider_openai_dest.delivery.settled import outcome_digest
 from airflow_provider_openai_dest.delivery.signing import WebhookAddress
@@ -44,7 +44,7 @@ def webhook_destination(
         [secret.get_secret_value() for secret in settings.signing_secrets],
         settings.headers,
     )
-    wire = HttpxWire(settings.timeout, single_connections(new_ssl_context(settings.ca_bundle)))
+    wire = AiohttpWire(settings.timeout, new_ssl_context(settings.ca_bundle))
     return Destination(
         endpoint=WEBHOOK,
         renderer=WebhookRenderer(settings.url, batch_size=batch_size),

@@ -10,7 +10,7 @@ from airflow_provider_openai_dest.endpoints.template import Packing
 from airflow_provider_openai_dest.exceptions import RecordError
 from airflow_provider_openai_dest.rendering.encoding import encode_json
 from airflow_provider_openai_dest.rendering.request import Member, Pack
-from airflow_provider_openai_dest.rendering.tokens import estimate_tokens
+from airflow_provider_openai_dest.rendering.tokens import CountTokens, estimate_tokens, token_counter
 from airflow_provider_openai_dest.sources.record import Record
 
 _TOKEN_BOUND = 1 << 32
@@ -33,7 +33,9 @@ class Packer:
     def add(self, record: Record, body: dict[str, Any]) -> Iterator[Pack]:
         """Take one record and give the packs that it closed; raises RecordError when its values can't be packed."""
         rest = {name: value for name, value in body.items() if name != self._packing.request_field}
-        member = as_member(record, body[self._packing.request_field], self._packing)
+        model = rest.get("model")
+        count = token_counter(model) if isinstance(model, str) else estimate_tokens
+        member = as_member(record, body[self._packing.request_field], self._packing, count)
         group = (encode_json(rest), isinstance(member.values[0], str))
         pack = self._open.get(group)
         if pack is not None and not pack.has_room(member, self._packing):
@@ -73,7 +75,7 @@ class _OpenPack:
         return Pack(rest=self._rest, members=tuple(self._members))
 
 
-def as_member(record: Record, value: Any, packing: Packing) -> Member:
+def as_member(record: Record, value: Any, packing: Packing, count: CountTokens = estimate_tokens) -> Member:
     """Tell which values one record brings: a text, a list of tokens, or a list of either.
 
     Raises RecordError for what the API refuses for certain, so that it does not spoil a whole pack.
@@ -94,7 +96,7 @@ def as_member(record: Record, value: Any, packing: Packing) -> Member:
             raise RecordError("empty_input", f"{name} is empty", param=name)
     if len({isinstance(item, str) for item in values}) > 1:
         raise RecordError("invalid_input", f"{name} mixes texts and lists of tokens", param=name)
-    return Member(record=record, values=values, tokens=sum(map(estimate_tokens, values)), is_list=is_list)
+    return Member(record=record, values=values, tokens=sum(map(count, values)), is_list=is_list)
 
 
 def halves(pack: Pack) -> tuple[Pack, Pack]:

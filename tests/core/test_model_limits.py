@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from airflow_provider_openai_dest.delivery.model_limits import MOST_MODELS, ModelLimits
 from airflow_provider_openai_dest.delivery.rate_limit import Limits
 
@@ -41,15 +43,12 @@ def test_names_of_models_from_records_do_not_fill_the_memory() -> None:
 
 
 def test_the_share_is_that_of_the_tightest_limit() -> None:
-    """Of any model."""
-    limits = ModelLimits(None)
-    for model, left in (("a", 80), ("b", 25), ("c", 100)):
-        headers = {"x-ratelimit-limit-requests": "100", "x-ratelimit-remaining-requests": str(left)}
-        limit = limits.of(model)
-        limit.observe(limit.take(0, 0.0), headers, None, 0.0)
-    share = limits.share(0.0)
-    assert share is not None
-    assert 0.7 < share < 0.8
+    """Of any model: 100 requests a second are allowed each, and 10, 50 and 25 are sent."""
+    limits = ModelLimits(Limits(requests_per_minute=6000))
+    for model, requests in (("a", 20), ("b", 100), ("c", 50)):
+        for _ in range(requests):
+            limits.of(model).take(0, 0.0)
+    assert limits.share(0.0) == pytest.approx(0.5)
 
 
 def test_without_a_known_limit_there_is_no_share() -> None:

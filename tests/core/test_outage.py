@@ -6,14 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_openai_dest.delivery.outage import (
-    FIRST_PAUSE,
-    LONGEST_PAUSE,
-    MOST_FAILURES,
-    SECONDS_NEVER_UP,
-    SECONDS_UP,
-    Outage,
-)
+from airflow_provider_openai_dest.delivery.outage import LONGEST_PROBE_SECONDS, MOST_FAILURES, NEVER_UP_SHARE, Outage
 
 
 def fail(outage: Outage, times: int, now: float = 0.0, asked: float | None = None, random: float = 1.0) -> Outage:
@@ -66,13 +59,18 @@ def test_the_pauses_between_probes_double_up_to_the_longest() -> None:
     assert [0.5, 1, 2, 4, 4, 4] == pytest.approx(pauses)
 
 
+def test_the_first_pause_is_the_policys() -> None:
+    """As that of every other retry."""
+    assert fail(Outage(first_pause=0.01), MOST_FAILURES).wait(0.0) == 0.01
+
+
 @pytest.mark.parametrize(("random", "pause"), [(0.0, 0.375), (0.5, 0.4375), (1.0, 0.5)])
 def test_a_pause_has_jitter_of_a_quarter(random: float, pause: float) -> None:
     """So that many tasks do not probe at the same moment."""
     assert pause == pytest.approx(fail(Outage(), MOST_FAILURES, random=random).wait(0.0))
 
 
-@pytest.mark.parametrize(("asked", "pause"), [(17.0, 17.0), (0.1, FIRST_PAUSE), (0.0, FIRST_PAUSE)])
+@pytest.mark.parametrize(("asked", "pause"), [(17.0, 17.0), (0.1, 0.5), (0.0, 0.5)])
 def test_the_servers_own_pause_counts_when_it_is_longer(asked: float, pause: float) -> None:
     """It is obeyed to the letter, and nobody comes sooner than that."""
     assert pause == fail(Outage(), MOST_FAILURES, asked=asked).wait(0.0)
@@ -83,13 +81,13 @@ def test_requests_that_were_on_the_wire_say_nothing_new() -> None:
     outage = fail(Outage(), MOST_FAILURES, now=10.0)
     for number in range(100):
         outage.failed(9.0, 10.0 + number / 1000, None, 1.0)
-    assert FIRST_PAUSE == outage.wait(10.0)
+    assert 0.5 == outage.wait(10.0)
 
 
-@pytest.mark.parametrize(("was_up", "seconds"), [(True, SECONDS_UP), (False, SECONDS_NEVER_UP)])
+@pytest.mark.parametrize(("was_up", "seconds"), [(True, 600.0), (False, 600.0 * NEVER_UP_SHARE)])
 def test_it_is_given_up_after_its_time(was_up: bool, seconds: float) -> None:  # noqa: FBT001
     """Sooner where no answer ever came: the address may be wrong."""
-    outage = Outage()
+    outage = Outage(give_up_after=600.0)
     if was_up:
         outage.answered()
     fail(outage, MOST_FAILURES, now=5.0)
@@ -103,18 +101,21 @@ def test_failures_without_an_outage_are_never_over_long() -> None:
 
 def test_the_time_of_an_outage_begins_with_its_first_failure() -> None:
     """And anew after each answer."""
-    outage = fail(Outage(), MOST_FAILURES, now=0.0)
+    outage = fail(Outage(give_up_after=150.0), MOST_FAILURES, now=0.0)
     outage.answered()
-    fail(outage, MOST_FAILURES, now=1000.0)
-    assert [False, True] == [outage.is_over_long(1000.0 + seconds) for seconds in (SECONDS_UP - 1, SECONDS_UP + 1)]
+    fail(outage, MOST_FAILURES - 1, now=1000.0)
+    fail(outage, 1, now=1100.0)
+    assert [False, True] == [outage.is_over_long(1000.0 + seconds) for seconds in (149, 151)]
 
 
 @given(
-    st.lists(st.tuples(st.booleans(), st.floats(0, 5), st.floats(0, 20), st.none() | st.floats(0, 600), st.floats(0, 1)))
+    st.lists(
+        st.tuples(st.booleans(), st.floats(0, 5), st.floats(0, 20), st.none() | st.floats(0, 600), st.floats(0, 1))
+    )
 )
 def test_the_next_probe_is_never_far(script: list[tuple[bool, float, float, float | None, float]]) -> None:
     """Whatever happens: no longer than the longest pause, or than the server asked for."""
-    outage, now, longest = Outage(), 0.0, LONGEST_PAUSE
+    outage, now, longest = Outage(), 0.0, LONGEST_PROBE_SECONDS
     for is_answer, later, took, asked, random in script:
         now += later
         if is_answer:
@@ -122,5 +123,5 @@ def test_the_next_probe_is_never_far(script: list[tuple[bool, float, float, floa
         else:
             outage.failed(now - took, now, asked, random)
         longest = max(longest, asked or 0.0)
-        assert 0.0 <= outage.wait(now) <= longest
+        assert 0.0 <= outage.wait(now) <= longest + 1e-6
         assert outage.is_on or outage.wait(now) == 0.0

@@ -58,7 +58,7 @@ def test_a_line_says_how_far_how_fast_and_how_long() -> None:
     """Done of total, records a second, what is on the wire, time left."""
     line = Progress(10_000, 100.0).line(counts(2500, now=2000, in_flight=1200), 200.0)
     assert line == (
-        "2,500 of 10,000 records are done, 20.0 a second, 1,200 requests on the wire, about 6 min 15 s left"
+        "2,500 of 10,000 records are done, 20.0 a second, 1,200 on the wire, about 6 min 15 s left"
     )
 
 
@@ -68,7 +68,7 @@ def test_a_line_says_what_holds_it_up() -> None:
         300, share=0.874, in_flight=7, tokens=1_234_567, again=3, limited=1, waited_seconds=62.4, requests=900
     )
     assert Progress(None, 0.0).line(now, 30.0) == (
-        "300 records are done, 10.0 a second, 87% of the account's limit in use, 7 requests on the wire, "
+        "300 records are done, 10.0 a second, 87% of the account's limit in use, 7 on the wire, "
         "1,234,567 tokens, 3 sent again, 1 refused by the rate limit, 1 min 2 s waited"
     )
 
@@ -82,9 +82,9 @@ def test_a_limit_that_is_known_and_not_used_is_told() -> None:
 
 def test_a_line_says_no_more_than_is_known() -> None:
     """Without a total there is no time left, without waits no word of them, without a rate no guess."""
-    assert Progress(None, 0.0).line(counts(300), 30.0) == "300 records are done, 10.0 a second, 0 requests on the wire"
+    assert Progress(None, 0.0).line(counts(300), 30.0) == "300 records are done, 10.0 a second, 0 on the wire"
     assert Progress(10, 0.0).line(counts(0, waited_seconds=0.9), 30.0) == (
-        "0 of 10 records are done, 0.0 a second, 0 requests on the wire"
+        "0 of 10 records are done, 0.0 a second, 0 on the wire"
     )
 
 
@@ -169,4 +169,4 @@ def test_lines_are_logged_while_the_block_lasts(caplog: pytest.LogCaptureFixture
         return time - after
 
     assert asyncio.run(run()) <= 1
-    assert [f"{done} records are done, 1.0 a second, 0 requests on the wire" for done in (30, 60)] == caplog.messages
+    assert [f"{done} records are done, 1.0 a second, 0 on the wire" for done in (30, 60)] == caplog.messages

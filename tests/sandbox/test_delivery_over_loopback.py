@@ -241,4 +241,4 @@ def test_a_run_says_how_far_it_is(caplog: pytest.LogCaptureFixture) -> None:
         send(sandbox, 48, concurrency=1)
     lines = [message for message in caplog.messages if "done" in message]
     assert 1 <= len(lines) <= 2
-    assert re.fullmatch(r"\d+ of 48 records are done, \d+\.\d a second, 1 requests on the wire, \d+ tokens, about \d s left", lines[0])
+    assert re.fullmatch(r"\d+ of 48 records are done, \d+\.\d a second, 1 on the wire, \d+ tokens, about \d s left", lines[0])
