@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from array import array
 from hashlib import blake2b
 from typing import Any
 
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.exceptions import RecordError
 from airflow_provider_openai_dest.rendering.encoding import encode_json
+from airflow_provider_openai_dest.sources.hash_index import HashIndex
 from airflow_provider_openai_dest.sources.record import Record
 
 DIGEST_BYTES = 7
@@ -24,12 +26,16 @@ _NULL = digest(b"null")
 class SettledRecords:
     """Takes outcomes, the newest first, and tells what holds for a record.
 
-    A million records take about 100 MB beside their keys, since each is one small integer: the mark of its data, and
-    in the last bit whether it was delivered.
+    A record takes about 24 bytes, however long its key: the hash of the key, and one integer that is the mark of its
+    data and, in the last bit, whether it was delivered.
     """
 
     def __init__(self) -> None:
-        self._ends: dict[str, int] = {}
+        self._keys = HashIndex()
+        self._ends = array("q")
+
+    def __len__(self) -> int:
+        return len(self._ends)
 
     def add(self, outcome: Outcome) -> bool:
         """Take an outcome; False when one that was taken before stands against it.
@@ -37,20 +43,34 @@ class SettledRecords:
         Of the outcomes of the same data a delivered one holds, whenever it came. Those of other data, from before the
         record was changed, are void.
         """
-        key, mark = outcome.record.key, _mark(outcome.record_digest)
-        is_delivered = outcome.status is Status.DELIVERED
-        known = self._ends.get(key)
-        if known is not None and (_was_delivered(known) or not is_delivered or _differ(known >> 1, mark)):
+        mark, is_delivered = _mark(outcome.record_digest), outcome.status is Status.DELIVERED
+        end = mark << 1 | is_delivered
+        number = self._keys.add(key_hash(outcome.record.key))
+        if number == len(self._ends):
+            self._ends.append(end)
+            return True
+        known = self._ends[number]
+        if _was_delivered(known) or not is_delivered or _differ(known >> 1, mark):
             return False
-        self._ends[key] = mark << 1 | is_delivered
+        self._ends[number] = end
         return True
 
     def status_of(self, record: Record) -> Status | None:
         """Give the status that a record was settled with; None when it was not, or held other data then."""
-        known = self._ends.get(record.key)
-        if known is None or (known >> 1 and _differ(known >> 1, _mark_of(record.data))):
+        if not self._ends:
+            return None
+        number = self._keys.find(key_hash(record.key))
+        if number is None:
+            return None
+        known = self._ends[number]
+        if known >> 1 and _differ(known >> 1, _mark_of(record.data)):
             return None
         return Status.DELIVERED if _was_delivered(known) else Status.REJECTED
+
+
+def key_hash(key: str) -> int:
+    """Give the 64-bit hash of a key, the same in every process."""
+    return int.from_bytes(blake2b(key.encode(errors="surrogatepass"), digest_size=8).digest(), "little", signed=True)
 
 
 def _was_delivered(known: int) -> bool:

@@ -7,7 +7,8 @@ import tracemalloc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_openai_dest.sources.seen_keys import FULLEST, SMALLEST, SeenKeys
+from airflow_provider_openai_dest.sources.hash_index import FULLEST, SMALLEST
+from airflow_provider_openai_dest.sources.seen_keys import SeenKeys
 
 
 def test_a_new_key_takes_the_next_position() -> None:

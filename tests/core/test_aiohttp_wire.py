@@ -1,0 +1,507 @@
+"""The wire over aiohttp, against a real server on loopback that says what it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import time
+import tracemalloc
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_openai_dest.delivery.aiohttp_wire import LARGE_ANSWERS, PIECE_BYTES, AiohttpWire
+from airflow_provider_openai_dest.delivery.answer_bytes import LARGE_BYTES, MAX_REFUSAL_BYTES, UnusableAnswerError
+from airflow_provider_openai_dest.delivery.wire import NoAnswerError, UnreadableBodyError, WireReply, WireRequest
+from airflow_provider_openai_dest.rendering.multipart import FilePart, MultipartBody
+from tests.core.scripted_server import (
+    Play,
+    Received,
+    ScriptedServer,
+    closed_port,
+    drips,
+    reset,
+    resets,
+    said,
+    says,
+    says_bytes,
+    served,
+)
+from tests.core.tls_parts import CLIENT
+
+REQUEST = WireRequest(
+    method="POST",
+    url="/v1/x?a=%2F",
+    headers={"authorization": "Bearer sk-test", "content-type": "application/json", "content-length": "2"},
+    content=b"{}",
+)
+KEY = "gateway-0123456789"
+
+
+@dataclass
+class Talk:
+    """What a server got, and what became of each request."""
+
+    server: ScriptedServer
+    ends: list[WireReply | NoAnswerError | UnusableAnswerError] = field(default_factory=list)
+
+    @property
+    def reply(self) -> WireReply:
+        """Give the last answer."""
+        assert isinstance(self.ends[-1], WireReply), repr(self.ends[-1])
+        return self.ends[-1]
+
+    @property
+    def lost(self) -> NoAnswerError:
+        """Give why there is no last answer."""
+        assert isinstance(self.ends[-1], NoAnswerError), repr(self.ends[-1])
+        return self.ends[-1]
+
+
+def new_wire(timeout: float = 5.0, **settings: Any) -> AiohttpWire:
+    """Give a wire."""
+    return AiohttpWire(timeout, settings.pop("verify", CLIENT), **settings)
+
+
+def at(server: ScriptedServer, request: WireRequest = REQUEST) -> WireRequest:
+    """Give the request to this server."""
+    return replace(request, url=server.url + request.url) if request.url.startswith("/") else request
+
+
+async def end_of(wire: AiohttpWire, request: WireRequest) -> WireReply | NoAnswerError | UnusableAnswerError:
+    """Send one request, and give what became of it; the room for its answer is free again."""
+    try:
+        reply = await wire.send(request)
+    except (NoAnswerError, UnusableAnswerError) as error:
+        return error
+    reply.release()
+    return reply
+
+
+def talk(play: Play, *requests: WireRequest, **settings: Any) -> Talk:
+    """Send requests one after the other, one when none is given."""
+
+    async def run() -> Talk:
+        async with served(play) as server:
+            talk, wire = Talk(server), new_wire(**settings)
+            for request in requests or (REQUEST,):
+                talk.ends.append(await end_of(wire, at(server, request)))
+            await wire.aclose()
+        return talk
+
+    return asyncio.run(run())
+
+
+def test_a_request_goes_as_it_is() -> None:
+    """With its own headers and no others but Host; the URL is not written anew."""
+    (received,) = talk(says()).server.requests
+    host = received.headers.pop("host")
+    assert ("POST /v1/x?a=%2F HTTP/1.1", REQUEST.headers, b"{}") == (received.line, received.headers, received.body)
+    assert host.startswith("127.0.0.1:")
+
+
+def test_a_request_without_a_body_has_none() -> None:
+    """Nor a header that tells of one."""
+    (received,) = talk(says(), WireRequest(method="GET", url="/v1/models", headers={})).server.requests
+    assert ("GET /v1/models HTTP/1.1", {"host"}, b"") == (received.line, set(received.headers), received.body)
+
+
+def test_an_answer_is_read_whole() -> None:
+    """Status, words, and content, in however many pieces it came."""
+    answer = said(b'{"a": 1}', "201 Made")
+    reply = talk(says_bytes(answer[:9], answer[9:-3], answer[-3:])).reply
+    assert (201, "Made", b'{"a": 1}', True) == (
+        reply.status_code,
+        reply.reason_phrase,
+        reply.content,
+        reply.is_success,
+    )
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "play",
+    [says_bytes(CHUNKED + b"1\r\n{\r\n1\r\n}\r\n0\r\n\r\n"), says_bytes(b"HTTP/1.1 200 OK\r\n\r\n{}", closes=True)],
+    ids=["in chunks", "until it is closed"],
+)
+def test_an_answer_may_say_its_length_otherwise(play: Play) -> None:
+    """Or not at all."""
+    assert talk(play).reply.content == b"{}"
+
+
+@pytest.mark.parametrize("secrets", [(), (KEY,)], ids=["as they came", "with a secret cut out"])
+def test_headers_are_found_in_any_spelling(secrets: tuple[str, ...]) -> None:
+    """As HTTP has it."""
+    reply = talk(says(X_Request_ID="r", X_Echo=f"no {KEY}"), secrets=secrets).reply
+    assert ["r", "r", "r"] == [reply.headers[name] for name in ("x-request-id", "X-Request-Id", "X-REQUEST-ID")]
+
+
+def test_a_secret_that_the_server_echoes_is_cut_out() -> None:
+    """Whatever a server says of the key, in body or headers, nobody after the wire sees it; short texts are left."""
+    play = says(f"no such key {KEY}, s3".encode(), "400 Bad Request", X_Request_Id=f"r {KEY}")
+    reply = talk(play, secrets=(KEY, "s3")).reply
+    assert (b"no such key ***, s3", "r ***") == (reply.content, reply.headers["x-request-id"])
+
+
+def test_a_secret_is_not_in_the_reason_of_a_failure() -> None:
+    """What the library says of a broken answer may quote it."""
+    lost = talk(says_bytes(f"HTTP/1.1 {KEY} {KEY}\r\n\r\n".encode(), closes=True), secrets=(KEY,)).lost
+    assert KEY not in str(lost)
+
+
+def test_a_connection_is_used_again() -> None:
+    """Requests that follow each other need one, whatever the server thinks of them."""
+    for play in (says(), says(b"no", "400 Bad Request")):
+        talked = talk(play, REQUEST, REQUEST, REQUEST)
+        assert (3, 1) == (len(talked.server.requests), len(talked.server.connections))
+
+
+def test_two_requests_at_the_same_time_have_two_connections() -> None:
+    """A connection carries one at a time; and there is no bound of their number here."""
+
+    async def run() -> int:
+        all_there = asyncio.Event()
+
+        async def play(received: Received) -> None:
+            if len(server.requests) == 120:
+                all_there.set()
+            await all_there.wait()
+            await says()(received)
+
+        async with served(play) as server:
+            wire = new_wire()
+            await asyncio.gather(*(wire.send(at(server)) for _ in range(120)))
+            await wire.aclose()
+            return len(server.connections)
+
+    assert asyncio.run(run()) == 120
+
+
+def test_the_connections_are_closed_at_the_end() -> None:
+    """The server sees it; and a wire that has sent nothing has none."""
+
+    async def run() -> None:
+        await new_wire().aclose()
+        async with served(says()) as server:
+            wire = new_wire()
+            await wire.send(at(server))
+            await wire.aclose()
+            await asyncio.gather(*server.tasks)
+
+    asyncio.run(run())
+
+
+def test_a_connection_of_a_cancelled_request_is_never_used_again() -> None:
+    """The answer to the cancelled one would be taken for that of the next."""
+
+    async def run() -> tuple[bytes, int]:
+        came, free = asyncio.Event(), asyncio.Event()
+
+        async def play(received: Received) -> None:
+            number = len(server.requests)
+            came.set()
+            if number == 1:
+                await free.wait()
+            await says(str(number).encode())(received)
+
+        async with served(play) as server:
+            wire = new_wire()
+            task = asyncio.ensure_future(wire.send(at(server)))
+            await came.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            free.set()
+            reply = await wire.send(at(server))
+            await wire.aclose()
+            return reply.content, len(server.connections)
+
+    assert asyncio.run(run()) == (b"2", 2)
+
+
+def test_a_connection_that_the_server_closed_while_it_was_idle_is_not_used_again() -> None:
+    """The next request goes over a new one."""
+    talked = talk(says_bytes(said(), closes=True), REQUEST, REQUEST)
+    assert (b"{}", 2) == (talked.reply.content, len(talked.server.connections))
+
+
+def closing_race(method: str, close: Any) -> Talk:
+    """Close an idle connection in the very moment when a request is sent over it."""
+
+    async def run() -> Talk:
+        async with served(says()) as server:
+            talked, wire = Talk(server), new_wire()
+            request = at(server, replace(REQUEST, method=method))
+            talked.ends.append(await end_of(wire, request))
+            close(server.connections[0])
+            talked.ends.append(await end_of(wire, request))
+            await wire.aclose()
+        return talked
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("close", [lambda writer: writer.close(), reset], ids=["closed", "reset"])
+def test_a_post_that_meets_a_closing_connection_may_have_left(close: Any) -> None:
+    """Nobody can know whether the server read it, so it is not sent again here; the policy counts it as lost."""
+    talked = closing_race("POST", close)
+    assert (True, 1) == (talked.lost.left, len(talked.server.requests))
+
+
+@pytest.mark.parametrize("close", [lambda writer: writer.close(), reset], ids=["closed", "reset"])
+def test_a_get_that_meets_a_closing_connection_goes_over_a_new_one(close: Any) -> None:
+    """It changes nothing to ask twice: https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2."""
+    talked = closing_race("GET", close)
+    assert (b"{}", 2) == (talked.reply.content, len(talked.server.connections))
+
+
+NEVER_LEFT = {
+    "connection refused": replace(REQUEST, url=f"http://127.0.0.1:{closed_port()}/"),
+    "a name that does not exist": replace(REQUEST, url="http://nowhere.invalid/"),
+    "a name that can't be one": replace(REQUEST, url=f"http://{'a' * 64}.invalid/"),
+    "an empty name": replace(REQUEST, url="http:///v1"),
+    "no URL": replace(REQUEST, url="http://[::1/"),
+    "no port": replace(REQUEST, url="http://127.0.0.1:99999999/"),
+    "another protocol": replace(REQUEST, url="gopher://127.0.0.1/"),
+    "no method": replace(REQUEST, method="PO ST"),
+    "two lines in a header": replace(REQUEST, headers={"x-a": f"{KEY}\r\nx-b: 2"}),
+    "half a line in a header": replace(REQUEST, headers={"x-a": "1\nx-b: 2"}),
+    "two lines in a header's name": replace(REQUEST, headers={"x-a: 1\r\nx-b": "2"}),
+}
+
+
+@pytest.mark.parametrize("case", NEVER_LEFT)
+def test_a_request_that_never_left_is_told_so(case: str) -> None:
+    """Nothing can have been billed; one record's request that can't be made does not stop the others."""
+    talked = talk(says(), NEVER_LEFT[case], secrets=(KEY,))
+    assert (False, [], []) == (talked.lost.left, talked.server.requests, talked.server.half)
+    assert KEY not in str(talked.lost)
+
+
+MAY_HAVE_LEFT = {
+    "reset instead of an answer": resets,
+    "closed instead of an answer": says_bytes(closes=True),
+    "no HTTP": says_bytes(b"SSH-2.0-OpenSSH\r\n\r\n", closes=True),
+    "half a header": says_bytes(b"HTTP/1.1 200 OK\r\nContent-Le", closes=True),
+    "half of its length": says_bytes(said(b"{", Content_Length="2"), closes=True),
+    "half a chunk": says_bytes(CHUNKED + b"5\r\n{", closes=True),
+    "no last chunk": says_bytes(CHUNKED + b"2\r\n{}\r\n", closes=True),
+    "no chunk": says_bytes(CHUNKED + b"{}\r\n", closes=True),
+}
+
+
+@pytest.mark.parametrize("case", MAY_HAVE_LEFT)
+def test_a_request_without_a_whole_answer_may_have_been_billed(case: str) -> None:
+    """Nobody can know; and the connection is never used again."""
+    talked = talk(MAY_HAVE_LEFT[case], REQUEST, REQUEST)
+    assert (True, 2, 2) == (talked.lost.left, len(talked.server.connections), len(talked.server.requests))
+
+
+ENDLESS = {
+    "silence": says_bytes(),
+    "a header that drips": drips(b"HTTP/1.1 200 OK\r\nX-A: "),
+    "a body that drips": drips(said(b"{", Content_Length="1000000")),
+    "chunks that drip": drips(CHUNKED + b"fffff\r\n"),
+    "a refusal that drips": drips(said(b"{", "500 Oh", Content_Length="1000000")),
+}
+
+
+@pytest.mark.parametrize("case", ENDLESS)
+def test_the_time_is_for_the_whole_answer(case: str) -> None:
+    """It is over however often a byte comes."""
+    began = time.monotonic()
+    lost = talk(ENDLESS[case], timeout=0.03).lost
+    assert ("no whole answer within 0.03 s", True) == (str(lost), lost.left)
+    assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary", "308 Permanent"])
+def test_a_redirect_is_not_followed(status: str) -> None:
+    """It is an answer like another: the key goes nowhere else."""
+    talked = talk(says(b"moved", status, Location="/elsewhere"))
+    assert (1, b"moved", int(status[:3])) == (
+        len(talked.server.requests),
+        talked.reply.content,
+        talked.reply.status_code,
+    )
+
+
+def test_cookies_are_not_kept() -> None:
+    """One record's answer has no say in the next one's request."""
+    talked = talk(says(Set_Cookie="a=b; Path=/"), REQUEST, REQUEST)
+    assert [None, None] == [received.headers.get("cookie") for received in talked.server.requests]
+
+
+def test_nothing_is_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither a proxy, which would read the key, nor a login."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{closed_port()}")
+        monkeypatch.setenv(name.lower(), f"http://127.0.0.1:{closed_port()}")
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login user password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    (received,) = talk(says(), replace(REQUEST, headers={})).server.requests
+    assert "authorization" not in received.headers
+
+
+def test_a_packed_answer_is_unpacked_within_its_bound() -> None:
+    """A bomb is no more than that, and told to be unusable."""
+    packed = says(gzip.compress(b'{"a": 1}'), Content_Encoding="gzip")
+    bomb = says(gzip.compress(bytes(16_000_000), compresslevel=1), Content_Encoding="gzip")
+    assert talk(packed).reply.content == b'{"a": 1}'
+    tracemalloc.start()
+    try:
+        end = talk(bomb, max_answer_bytes=1_000_000).ends[0]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert "the answer has more than 1,000,000 bytes" == str(end)
+    assert peak < 4_000_000
+
+
+UNUSABLE = {
+    "deflate": says(b"{}", Content_Encoding="deflate"),
+    "brotli": says(b"{}", Content_Encoding="br"),
+    "no gzip": says(b"{}", Content_Encoding="gzip"),
+    "too large": says(b"x" * 1001),
+    "too large in chunks": says_bytes(CHUNKED + b"3e9\r\n" + b"x" * 1001 + b"\r\n0\r\n\r\n"),
+    "endless": drips(CHUNKED + b"fffff\r\n" + b"x" * 1001),
+}
+
+
+@pytest.mark.parametrize("case", UNUSABLE)
+def test_an_answer_that_can_not_be_used_is_told_so(case: str) -> None:
+    """It came, and asking again would bring the same."""
+    assert isinstance(talk(UNUSABLE[case], max_answer_bytes=1000).ends[0], UnusableAnswerError)
+
+
+REFUSALS = {
+    "short": (says(b"no", "400 Bad"), 2),
+    "long": (says(b"x" * 200_000, "500 Oh"), MAX_REFUSAL_BYTES),
+    "endless": (drips(said(b"x" * 200_000, "500 Oh", Content_Length="10000000")), MAX_REFUSAL_BYTES),
+    "packed": (says(gzip.compress(b"no"), "400 Bad", Content_Encoding="gzip"), 2),
+    "a bomb": (says(gzip.compress(bytes(9_000_000)), "400 Bad", Content_Encoding="gzip"), MAX_REFUSAL_BYTES),
+    "no gzip": (says(b"no", "400 Bad", Content_Encoding="gzip"), 0),
+    "packed otherwise": (says(b"no", "400 Bad", Content_Encoding="br"), 0),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_a_refusal_is_cut_off_and_never_fails(case: str) -> None:
+    """Its status says the rest; the next request is answered, too."""
+    play, length = REFUSALS[case]
+    replies = [end for end in talk(play, REQUEST, REQUEST).ends if isinstance(end, WireReply)]
+    assert [length, length] == [len(reply.content) for reply in replies]
+
+
+def form(path: Path, size: int) -> WireRequest:
+    """Give a request with a form of one file."""
+    body = MultipartBody({}, [FilePart(name="file", filename="a", size=size, open=lambda: path.open("rb"))])
+    headers = {"content-type": body.content_type, "content-length": str(body.length)}
+    return WireRequest(method="POST", url="/v1/files", headers=headers, content=body)
+
+
+def test_a_form_is_streamed_with_its_length(tmp_path: Path) -> None:
+    """Not in chunks, which the API does not take; and again for a second attempt."""
+    (tmp_path / "a").write_bytes(b"x" * 3_000_000)
+    request = form(tmp_path / "a", 3_000_000)
+    assert isinstance(request.content, MultipartBody)
+    content = b"".join(request.content)
+    for received in talk(says(), request, request).server.requests:
+        assert request.headers == {name: received.headers[name] for name in received.headers if name != "host"}
+        assert content == received.body
+
+
+@pytest.mark.parametrize("size", [None, 5, 3_000_000], ids=["gone", "shorter than it was", "longer than it was"])
+def test_a_file_that_can_not_be_read_is_no_lost_answer(tmp_path: Path, size: int | None) -> None:
+    """The request never left whole, so nothing can have been billed; the wire goes on."""
+    if size is not None:
+        (tmp_path / "a").write_bytes(b"x" * size)
+    talked = talk(says(), form(tmp_path / "a", 2_000_000), REQUEST)
+    assert isinstance(talked.ends[0], UnreadableBodyError)
+    assert (False, b"{}", ["POST /v1/x?a=%2F HTTP/1.1"]) == (
+        talked.ends[0].left,
+        talked.reply.content,
+        [received.line for received in talked.server.requests],
+    )
+
+
+@pytest.mark.parametrize("size", [PIECE_BYTES, PIECE_BYTES + 1, 3_000_000])
+def test_a_large_body_goes_whole(size: int) -> None:
+    """With its length, and without a warning of the library, which is an error here."""
+    content = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+    request = replace(REQUEST, content=content, headers={"content-length": str(size)})
+    (received,) = talk(says(), request).server.requests
+    assert (True, {"content-length", "host"}) == (content == received.body, set(received.headers))
+
+
+LARGE = b"x" * (4 * LARGE_BYTES)
+
+
+async def by_path(received: Received) -> None:
+    """Give a large answer, half of one, or a small one."""
+    answers = {"large": said(LARGE), "half": said(LARGE, Content_Length=str(2 * len(LARGE))), "small": said()}
+    name = received.line.split()[1][1:]
+    await says_bytes(answers[name], closes=name == "half")(received)
+
+
+async def not_done(task: asyncio.Future[WireReply]) -> bool:
+    """Tell whether it still waits after some time."""
+    done, _ = await asyncio.wait({task}, timeout=0.05)
+    return not done
+
+
+def named(server: ScriptedServer, name: str) -> WireRequest:
+    """Give a request for the answer of this name."""
+    return at(server, replace(REQUEST, url=f"/{name}"))
+
+
+def test_a_large_answer_waits_for_room_and_goes_on_then() -> None:
+    """So many are held at once; small ones pass meanwhile; and what waits is not read on."""
+
+    async def run() -> None:
+        async with served(by_path) as server:
+            wire = new_wire()
+            held = [await wire.send(named(server, "large")) for _ in range(LARGE_ANSWERS)]
+            waiting = asyncio.ensure_future(wire.send(named(server, "large")))
+            assert await not_done(waiting)
+            assert (await wire.send(named(server, "small"))).content == b"{}"
+            held[0].release()
+            held[0].release()
+            assert LARGE == (await waiting).content
+            after = asyncio.ensure_future(wire.send(named(server, "large")))
+            assert await not_done(after), "a second release makes no second room"
+            after.cancel()
+            await wire.aclose()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("name", ["half", "cancelled", "too late"])
+def test_a_large_answer_that_fails_leaves_its_room(name: str) -> None:
+    """While it is read, and while it waits for room."""
+
+    async def run() -> None:
+        async with served(by_path) as server:
+            wire = new_wire(0.06 if name == "too late" else 5.0)
+            held = [await wire.send(named(server, "large")) for _ in range(LARGE_ANSWERS)]
+            if name == "half":
+                held.pop().release()
+            failing = asyncio.ensure_future(wire.send(named(server, "half" if name == "half" else "large")))
+            if name == "cancelled":
+                assert await not_done(failing)
+                failing.cancel()
+            with pytest.raises((NoAnswerError, asyncio.CancelledError)):
+                await failing
+            for reply in held:
+                reply.release()
+            for _ in range(LARGE_ANSWERS + 1):
+                reply = await wire.send(named(server, "large"))
+                assert LARGE == reply.content
+                reply.release()
+            await wire.aclose()
+
+    asyncio.run(run())
