@@ -17,6 +17,7 @@ from airflow_provider_openai_dest.delivery.wire import (
     REDIRECT,
     NoAnswerError,
     Secrets,
+    UnreadableBodyError,
     WireReply,
     WireRequest,
     reason_of,
@@ -29,10 +30,14 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     import aiohttp
+    from multidict import CIMultiDict
     from yarl import URL
 
 LARGE_ANSWERS = 1
 """Large answers that are held at once, from the reading until they are written: packed embeddings have 17 MB each."""
+
+CLOSED_BEFORE = "Cannot write to closing transport"
+"""What aiohttp says when a connection is closed before the last of a body was given to it: it never left whole."""
 
 PIECE_BYTES = 256 * 1024
 """aiohttp warns of a larger body in one piece, since the event loop stands still while it is copied."""
@@ -65,22 +70,33 @@ class AiohttpWire:
         self._secrets = Secrets(secrets)
         self._room = asyncio.Semaphore(LARGE_ANSWERS)
         self._session: aiohttp.ClientSession | None = None
-        self._aiohttp, self._url = _imported()
+        http, self._url, self._headers = _imported()
+        self._aiohttp = http
+        self._never_left = (
+            http.ClientConnectorError,
+            http.ConnectionTimeoutError,
+            http.ClientHttpProxyError,
+            http.NonHttpUrlClientError,
+            ValueError,
+        )
 
     async def send(self, request: WireRequest) -> WireReply:
         """Send over a free connection, or a new one."""
         session = self._session = self._session or self._new_session()
         try:
-            async with session.request(
-                request.method,
-                self._url(request.url, encoded=True),
-                headers=request.headers,
-                data=_data(request.content),
-                proxy=self._proxy,
-                server_hostname=request.server_name,
-                allow_redirects=False,
-            ) as response:
-                return await self._read(response)
+            async with (
+                asyncio.timeout(self._timeout) as deadline,
+                session.request(
+                    request.method,
+                    self._url(request.url, encoded=True),
+                    headers=request.headers,
+                    data=_data(request.content),
+                    proxy=self._proxy,
+                    server_hostname=request.server_name,
+                    allow_redirects=False,
+                ) as response,
+            ):
+                return await self._read(response, _Room(self._room, deadline))
         except (self._aiohttp.ClientError, OSError, ValueError) as error:
             raise self._no_answer(error) from error
 
@@ -92,17 +108,17 @@ class AiohttpWire:
     def _new_session(self) -> aiohttp.ClientSession:
         session: aiohttp.ClientSession = self._aiohttp.ClientSession(
             connector=self._aiohttp.TCPConnector(limit=0, ssl=self._verify),
-            timeout=self._aiohttp.ClientTimeout(total=self._timeout, sock_connect=CONNECT_SECONDS),
+            timeout=self._aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS),
+            skip_auto_headers=("accept", "accept-encoding", "content-type", "user-agent"),
             cookie_jar=self._aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
         )
         return session
 
-    async def _read(self, response: aiohttp.ClientResponse) -> WireReply:
+    async def _read(self, response: aiohttp.ClientResponse, room: _Room) -> WireReply:
         encoding = response.headers.get("content-encoding", "")
         pieces = response.content.iter_any()
-        room = _Room(self._room)
         try:
             content = (
                 await read_content(pieces, encoding, max_bytes=self._max_answer_bytes, make_room=room.take)
@@ -112,36 +128,44 @@ class AiohttpWire:
         except BaseException:
             room.release()
             raise
+        headers = self._secrets.cut_from_headers(response.headers)
         return WireReply(
             response.status,
-            self._secrets.cut_from_headers(response.headers),
+            headers if headers is response.headers else self._headers(headers),
             self._secrets.cut_from_content(content),
             response.reason or "",
             room.release,
         )
 
     def _no_answer(self, error: Exception) -> NoAnswerError:
-        http = self._aiohttp
-        never_left = (http.ClientConnectorError, http.ConnectionTimeoutError, http.ClientHttpProxyError, ValueError)
-        left = not isinstance(error, never_left)
+        if isinstance(error.__cause__, UnreadableBodyError):
+            return error.__cause__
+        left = not (isinstance(error, self._never_left) or str(error.__cause__) == CLOSED_BEFORE)
         if isinstance(error, TimeoutError) and left:
             return NoAnswerError(too_late(self._timeout), left=True)
-        return NoAnswerError(reason_of(error), left=left)
+        if isinstance(error, self._aiohttp.ClientHttpProxyError):  # its own words hold the proxy's password
+            return NoAnswerError(f"the proxy refuses the tunnel with HTTP {error.status}", left=False)
+        return NoAnswerError(self._secrets.cut_from_text(reason_of(error)), left=left)
 
 
 class _Room:
     """The place of one large answer in memory."""
 
-    __slots__ = ("_is_taken", "_places")
+    __slots__ = ("_deadline", "_is_taken", "_places")
 
-    def __init__(self, places: asyncio.Semaphore) -> None:
+    def __init__(self, places: asyncio.Semaphore, deadline: asyncio.Timeout) -> None:
         self._places = places
+        self._deadline = deadline
         self._is_taken = False
 
     async def take(self) -> None:
-        """Wait for a place."""
+        """Wait for a place; the time stands still meanwhile, since it is our own sinks that are slow."""
+        now, ends = asyncio.get_running_loop().time, self._deadline.when()
+        began = now()
+        self._deadline.reschedule(None)
         await self._places.acquire()
         self._is_taken = True
+        self._deadline.reschedule(None if ends is None else ends + now() - began)
 
     def release(self) -> None:
         """Give the place to the next one."""
@@ -161,9 +185,10 @@ async def _cut(content: bytes) -> AsyncIterator[bytes]:
         yield content[start : start + PIECE_BYTES]
 
 
-def _imported() -> tuple[ModuleType, type[URL]]:
+def _imported() -> tuple[ModuleType, type[URL], type[CIMultiDict[str]]]:
     """Import what only a run needs: Airflow reads the operators every few seconds."""
     import aiohttp
+    from multidict import CIMultiDict
     from yarl import URL
 
-    return aiohttp, URL
+    return aiohttp, URL, CIMultiDict

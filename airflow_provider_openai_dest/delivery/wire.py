@@ -130,9 +130,10 @@ class Secrets:
         """Give the headers without them; the very same object where there is none."""
         if not any(secret in value for value in headers.values() for secret, _ in self._secrets):
             return headers
-        return {name.lower(): self._cut(value) for name, value in headers.items()}
+        return {name.lower(): self.cut_from_text(value) for name, value in headers.items()}
 
-    def _cut(self, text: str) -> str:
+    def cut_from_text(self, text: str) -> str:
+        """Give a text, such as the reason of a failure, without them."""
         for secret, _ in self._secrets:
             text = text.replace(secret, "***")
         return text

@@ -167,18 +167,18 @@ def test_two_requests_at_the_same_time_have_two_connections() -> None:
         all_there = asyncio.Event()
 
         async def play(received: Received) -> None:
-            if len(server.requests) == 120:
+            if len(server.requests) == 90:
                 all_there.set()
             await all_there.wait()
             await says()(received)
 
         async with served(play) as server:
             wire = new_wire()
-            await asyncio.gather(*(wire.send(at(server)) for _ in range(120)))
+            await asyncio.gather(*(wire.send(at(server)) for _ in range(90)))
             await wire.aclose()
             return len(server.connections)
 
-    assert asyncio.run(run()) == 120
+    assert asyncio.run(run()) == 90
 
 
 def test_the_connections_are_closed_at_the_end() -> None:
@@ -225,8 +225,27 @@ def test_a_connection_of_a_cancelled_request_is_never_used_again() -> None:
 
 def test_a_connection_that_the_server_closed_while_it_was_idle_is_not_used_again() -> None:
     """The next request goes over a new one."""
-    talked = talk(says_bytes(said(), closes=True), REQUEST, REQUEST)
-    assert (b"{}", 2) == (talked.reply.content, len(talked.server.connections))
+
+    async def run() -> int:
+        async with served(says_bytes(said(), closes=True)) as server:
+            wire = new_wire()
+            await wire.send(at(server))
+            await asyncio.gather(*server.tasks)
+            await asyncio.sleep(0.02)
+            assert (await wire.send(at(server))).content == b"{}"
+            await wire.aclose()
+            return len(server.connections)
+
+    assert asyncio.run(run()) == 2
+
+
+def test_a_post_that_finds_its_connection_closed_never_left() -> None:
+    """The server's end is seen before the first byte is sent, however little before: nobody can command that."""
+    for end in talk(says_bytes(said(), closes=True), *[REQUEST] * 100).ends:
+        if isinstance(end, NoAnswerError) and "Can not write request body" in str(end):
+            assert not end.left
+            return
+    pytest.skip("no request met a connection that was just being closed")
 
 
 def closing_race(method: str, close: Any) -> Talk:
@@ -332,8 +351,16 @@ def test_a_redirect_is_not_followed(status: str) -> None:
 
 def test_cookies_are_not_kept() -> None:
     """One record's answer has no say in the next one's request."""
-    talked = talk(says(Set_Cookie="a=b; Path=/"), REQUEST, REQUEST)
-    assert [None, None] == [received.headers.get("cookie") for received in talked.server.requests]
+
+    async def run() -> list[str | None]:
+        async with served(says(Set_Cookie="a=b; Path=/")) as server:
+            wire = new_wire()
+            for _ in range(2):
+                await wire.send(replace(REQUEST, url=server.url.replace("127.0.0.1", "localhost")))
+            await wire.aclose()
+            return [received.headers.get("cookie") for received in server.requests]
+
+    assert [None, None] == asyncio.run(run())
 
 
 def test_nothing_is_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -442,8 +469,9 @@ LARGE = b"x" * (4 * LARGE_BYTES)
 
 
 async def by_path(received: Received) -> None:
-    """Give a large answer, half of one, or a small one."""
-    answers = {"large": said(LARGE), "half": said(LARGE, Content_Length=str(2 * len(LARGE))), "small": said()}
+    """Give a large answer, half of one, one that does not end, or a small one."""
+    half = said(LARGE, Content_Length=str(2 * len(LARGE)))
+    answers = {"large": said(LARGE), "half": half, "endless": half, "small": said()}
     name = received.line.split()[1][1:]
     await says_bytes(answers[name], closes=name == "half")(received)
 
@@ -480,13 +508,13 @@ def test_a_large_answer_waits_for_room_and_goes_on_then() -> None:
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("name", ["half", "cancelled", "too late"])
+@pytest.mark.parametrize("name", ["half", "cancelled"])
 def test_a_large_answer_that_fails_leaves_its_room(name: str) -> None:
     """While it is read, and while it waits for room."""
 
     async def run() -> None:
         async with served(by_path) as server:
-            wire = new_wire(0.06 if name == "too late" else 5.0)
+            wire = new_wire()
             held = [await wire.send(named(server, "large")) for _ in range(LARGE_ANSWERS)]
             if name == "half":
                 held.pop().release()
@@ -502,6 +530,26 @@ def test_a_large_answer_that_fails_leaves_its_room(name: str) -> None:
                 reply = await wire.send(named(server, "large"))
                 assert LARGE == reply.content
                 reply.release()
+            await wire.aclose()
+
+    asyncio.run(run())
+
+
+def test_the_time_stands_still_while_a_large_answer_waits_for_room() -> None:
+    """It was paid for, and it is our own sinks that are slow; before and after that the time counts."""
+
+    async def run() -> None:
+        async with served(by_path) as server:
+            wire = new_wire(0.1)
+            held = [await wire.send(named(server, "large")) for _ in range(LARGE_ANSWERS)]
+            waiting = asyncio.ensure_future(wire.send(named(server, "large")))
+            await asyncio.wait({waiting}, timeout=0.15)
+            held[0].release()
+            reply = await waiting
+            assert LARGE == reply.content
+            reply.release()
+            with pytest.raises(NoAnswerError, match=r"no whole answer within 0\.1 s"):
+                await wire.send(named(server, "endless"))
             await wire.aclose()
 
     asyncio.run(run())

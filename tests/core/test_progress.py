@@ -57,16 +57,12 @@ def test_a_source_of_unknown_size_has_lines_by_time_alone() -> None:
 def test_a_line_says_how_far_how_fast_and_how_long() -> None:
     """Done of total, records a second, what is on the wire, time left."""
     line = Progress(10_000, 100.0).line(counts(2500, now=2000, in_flight=1200), 200.0)
-    assert line == (
-        "2,500 of 10,000 records are done, 20.0 a second, 1,200 on the wire, about 6 min 15 s left"
-    )
+    assert line == ("2,500 of 10,000 records are done, 20.0 a second, 1,200 on the wire, about 6 min 15 s left")
 
 
 def test_a_line_says_what_holds_it_up() -> None:
     """How much of the limit is in use, what was sent again, refused by the rate limit, and waited for."""
-    now = counts(
-        300, share=0.874, in_flight=7, tokens=1_234_567, again=3, limited=1, waited_seconds=62.4, requests=900
-    )
+    now = counts(300, share=0.874, in_flight=7, tokens=1_234_567, again=3, limited=1, waited_seconds=62.4, requests=900)
     assert Progress(None, 0.0).line(now, 30.0) == (
         "300 records are done, 10.0 a second, 87% of the account's limit in use, 7 on the wire, "
         "1,234,567 tokens, 3 sent again, 1 refused by the rate limit, 1 min 2 s waited"

@@ -20,7 +20,7 @@ CLIENT = ssl.create_default_context()
 
 @cache
 def self_signed(name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """Give the contexts of a server with its own certificate for this name or address, and of a client that trusts it."""
+    """Give the contexts of a server with a certificate of its own for this name, and of a client that trusts it."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     names = x509.IPAddress(ip_address(name)) if name[0].isdigit() else x509.DNSName(name)

@@ -1,0 +1,82 @@
+"""Ownership: whether this try may still send. One that was superseded, or lost its parent, must stop."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from airflow_provider_openai_dest.checkpoint.scope import Scope
+from airflow_provider_openai_dest.sinks.folder import Folder, put_file
+
+RENEW_SECONDS = 3.0
+"""How often the fences are asked: a superseded try stops within 5 s."""
+
+TRIES_AHEAD = 3
+"""Later tries that are looked for: one may have died before it left its mark."""
+
+
+class Fence(Protocol):
+    """What a later try closes."""
+
+    def is_closed(self) -> bool:
+        """Tell whether a later try has begun. What can't be asked now is not closed."""
+
+
+class StorageFence:
+    """A mark for each try beside the rows; that of a later try closes the fence.
+
+    :param folder: the results folder.
+    """
+
+    def __init__(self, folder: Folder, scope: Scope, try_number: int) -> None:
+        self._folder = folder
+        self._scope = scope
+        self._try_number = try_number
+
+    def begin(self) -> None:
+        """Leave this try's mark, which stops the earlier ones. Raises SinkError."""
+        put_file(self._folder, self._name(self._try_number), b"{}")
+
+    def is_closed(self) -> bool:
+        """Look for the marks of later tries."""
+        later = range(self._try_number + 1, self._try_number + 1 + TRIES_AHEAD)
+        try:
+            return any((self._folder / self._name(number)).exists() for number in later)
+        except Exception:  # noqa: BLE001 - clients of object storage raise what they like; the next look may succeed
+            return False
+
+    def _name(self, try_number: int) -> str:
+        return f"try-{self._scope.id}-t{try_number:02d}.json"
+
+
+class Ownership:
+    """Watches the fences and the parent process.
+
+    An orphan goes on after its supervisor was killed, for minutes, beside the try that follows it; nothing tells it but
+    its parent's id. ``lost`` says why this try may not send any more.
+
+    :param fences: asked from time to time, by :meth:`renew`.
+    :param parent: gives the id of the parent process.
+    """
+
+    def __init__(self, fences: Sequence[Fence] = (), parent: Callable[[], int] = os.getppid) -> None:
+        self._fences = fences
+        self._parent_of = parent
+        self._parent = parent()
+        self._renewed = float("-inf")
+        self.lost: str | None = None
+
+    def is_kept(self) -> bool:
+        """Tell whether the next request may be sent; asked before each, so it costs next to nothing."""
+        if self.lost is None and self._parent_of() != self._parent:
+            self.lost = "the process that supervises this task is gone"
+        return self.lost is None
+
+    def renew(self, now: float) -> None:
+        """Ask the fences, when it is time."""
+        if now - self._renewed < RENEW_SECONDS or not self.is_kept():
+            return
+        self._renewed = now
+        if any(fence.is_closed() for fence in self._fences):
+            self.lost = "a later try of this task has begun"
