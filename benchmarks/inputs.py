@@ -8,7 +8,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent.parent / ".bench" / "inputs"
 
-WORDS = """
+_TEXT = """
 the of and to in is you that it he was for on are as with his they at be this have from or one had by word but not
 what all were we when your can said there use an each which she do how their if will up other about out many then
 them these so some her would make like him into time has look two more write go see number no way could people my
@@ -18,7 +18,8 @@ where help through much before line right too mean old any same tell boy follow 
 three small set put end does another well large must big even such because turn here why ask went men read need land
 different home us move try kind hand picture again change off play spell air away animal house point page letter
 mother answer found study still learn should world
-""".split()
+"""
+WORDS = _TEXT.split()
 
 
 def texts_file(count: int, shortest: int = 40, longest: int = 120) -> Path:

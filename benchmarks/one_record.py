@@ -25,8 +25,8 @@ def measure(*, quick: bool = False) -> Section:
     base = found[OURS]
     return Section(
         title="One record a request",
-        about="64 requests in flight, answers at once, base64, unless said. Ours does all that a delivery does; the peers keep no "
-        "outcomes, but for the one by hand.",
+        about="64 requests in flight, answers at once, base64, unless said. Ours does all that a delivery does; "
+        "the peers keep no outcomes, but for the one by hand.",
         rows=[row(line, found[line.name], base) for line in lines],
         demands=demands(found),
         remarks=[

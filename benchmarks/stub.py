@@ -64,14 +64,16 @@ class Stub:
     """The server: what all connections share.
 
     :param latency: seconds from a request's arrival to its answer; refusals are answered at once.
+    :param hides_limits: whether the answers say nothing of limits, as servers that only resemble OpenAI's do.
     """
 
-    def __init__(self, account: Account, answers: Answers, latency: float) -> None:
+    def __init__(self, account: Account, answers: Answers, latency: float, *, hides_limits: bool = False) -> None:
         self.account = account
         self.answers = answers
         self.latency = latency
         self._due: deque[tuple[float, Connection, bytes, int, str]] = deque()
         self._number = 0
+        self._hides_limits = hides_limits
         self._tell_limits()
 
     def embed(self, connection: Connection, body: bytes, client: str) -> None:
@@ -157,6 +159,9 @@ class Stub:
         return head.encode() + content
 
     def _tell_limits(self) -> None:
+        if self._hides_limits:
+            self._limits = ""
+            return
         buckets = {"requests": self.account.requests, "tokens": self.account.tokens}
         self._limits = "".join(
             f"x-ratelimit-limit-{name}: {bucket.limit}\r\nx-ratelimit-remaining-{name}: {int(bucket.level)}\r\n"
@@ -238,7 +243,7 @@ async def serve(arguments: argparse.Namespace) -> None:
         charge_failed=arguments.charge_failed,
         storm=storm,
     )
-    stub = Stub(account, Answers(arguments.dimensions), arguments.latency_ms / 1000)
+    stub = Stub(account, Answers(arguments.dimensions), arguments.latency_ms / 1000, hides_limits=arguments.hide_limits)
     kind = NamedConnection if arguments.tell_clients_apart else Connection
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: kind(stub), "127.0.0.1", arguments.port, backlog=1024)
@@ -266,6 +271,7 @@ def _arguments() -> Any:
     parser.add_argument("--tpm", type=int, help="tokens a minute; no limit unless given")
     parser.add_argument("--burst-seconds", type=float, default=1.0, help="how many seconds of a limit a bucket holds")
     parser.add_argument("--charge-failed", action="store_true", help="a 429 costs one request, too")
+    parser.add_argument("--hide-limits", action="store_true", help="send no x-ratelimit headers")
     parser.add_argument("--storm-after", type=float, default=0, help="seconds from the first request to the 503s")
     parser.add_argument("--storm-seconds", type=float, default=0, help="how long every answer is a 503")
     parser.add_argument("--tell-clients-apart", action="store_true", help="count for each key")

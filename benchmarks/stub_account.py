@@ -57,6 +57,7 @@ class Counts:
     statuses: Counter[int] = field(default_factory=Counter)
     clients: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
     bins: dict[int, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
+    client_bins: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
     tokens: int = 0
     records_arrived: int = 0
     records_answered: int = 0
@@ -64,7 +65,6 @@ class Counts:
     in_flight: int = 0
     most_in_flight: int = 0
     storm_requests: int = 0
-    storm_began: float | None = None
     seen: set[int] = field(default_factory=set)
     answered: set[int] = field(default_factory=set)
     seen_in_storm: set[int] = field(default_factory=set)
@@ -124,10 +124,13 @@ class Account:
 
     def count(self, status: int, client: str) -> None:
         """Count an answer at the time when it is given."""
-        since = time.monotonic() - (self._began or time.monotonic())
+        now = time.monotonic()
+        at = int((now - (self._began or now)) / BIN_SECONDS)
         self.counts.statuses[status] += 1
         self.counts.clients[client][status] += 1
-        self.counts.bins[int(since / BIN_SECONDS)][status] += 1
+        self.counts.bins[at][status] += 1
+        if status == 200:
+            self.counts.client_bins[client][at] += 1
 
     def _refusal(self, tokens: int, now: float) -> Refusal | None:
         self.requests.refill(now)
@@ -154,6 +157,7 @@ class Account:
             "clients": {name: {str(s): n for s, n in each.items()} for name, each in counts.clients.items()},
             "bin_seconds": BIN_SECONDS,
             "bins": {str(at): {str(s): n for s, n in each.items()} for at, each in sorted(counts.bins.items())},
+            "client_bins": {name: {str(at): n for at, n in each.items()} for name, each in counts.client_bins.items()},
             "tokens": counts.tokens,
             "records_arrived": counts.records_arrived,
             "distinct_records": len(counts.seen),
