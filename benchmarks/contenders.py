@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from peers import PEERS
@@ -78,22 +77,40 @@ def with_stats(figures: Figures, stats: Figures) -> Figures:
         "stub": stats,
         "cpu_ms": figures["cpu_s"] / done * 1000,
         "a_second": figures["done"] / figures["wall_s"],
+        "stub_busy": stats["cpu_seconds"] / figures["wall_s"],
         "wasted": refused / max(1, answered + refused),
     }
 
 
-def wrk() -> str | None:
-    """Find wrk, which is no Python and shows what the stub gives at most."""
-    return shutil.which("wrk")
+def cost_row(line: Contender, figures: Figures | str, base: Figures | str, *, per: str = "record") -> dict[str, str]:
+    """Give one line of a table of costs, with the ratio to a base; a string says why there are no figures."""
+    start = {"who": line.name, "what its figures hold": line.does}
+    if isinstance(figures, str):
+        return start | {f"{per}s": f"could not be run: {figures}"}
+    ratio = f"{figures['cpu_ms'] / base['cpu_ms']:.2f}" if isinstance(base, dict) else ""
+    return start | {
+        f"{per}s": f"{figures['done']:,.0f}",
+        f"CPU ms a {per}": f"{figures['cpu_ms']:.3f}",
+        "of ours": ratio,
+        f"{per}s a second": f"{figures['a_second']:,.0f}",
+        "wall s": f"{figures['wall_s']:.1f}",
+        "peak RSS MB": f"{figures['peak_rss_mb']:.0f}",
+        "lost": f"{figures['lost']:.0f}",
+        "stub's core busy": f"{figures['stub_busy']:.0%}",
+    }
 
 
-def lua_script(folder: Path) -> Path:
-    """Write what wrk shall send."""
-    path = folder / "post.lua"
-    path.write_text(
-        'wrk.method = "POST"\n'
-        'wrk.headers["Content-Type"] = "application/json"\n'
-        'wrk.body = [[{"model": "text-embedding-3-small", "input": "a short text of some forty characters",'
-        ' "encoding_format": "base64"}]]\n'
-    )
-    return path
+def cheaper_peers(found: Mapping[str, Figures | str], base: str, figure: str = "cpu_ms") -> list[str]:
+    """Give a remark that names who needs less CPU than this package; none where nobody does."""
+    ours = found[base]
+    if isinstance(ours, str):
+        return []
+    less = {
+        name: each[figure] / ours[figure]
+        for name, each in found.items()
+        if isinstance(each, dict) and "ours" not in name and each[figure] < ours[figure]
+    }
+    if not less:
+        return []
+    named = ", ".join(f"{name} ({ratio:.2f})" for name, ratio in sorted(less.items(), key=lambda item: item[1]))
+    return [f"Cheaper than ours, as parts of its CPU, and doing less where the table says so: {named}."]

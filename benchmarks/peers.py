@@ -170,8 +170,8 @@ def openai_upload(job: Job) -> None:
     from openai import OpenAI
 
     job.begin()
-    with OpenAI(api_key=job.api_key, base_url=job.base_url) as client:
-        client.files.create(file=job.input, purpose="user_data")
+    with OpenAI(api_key=job.api_key, base_url=job.base_url) as client, job.input.open("rb") as file:
+        client.files.create(file=file, purpose="user_data")
     job.done = 1
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from contenders import ours, peer
 from processes import Figures
 from rounds import Contender, interleaved, medians
-from scenarios import S1, SCENARIOS, Scenario, achieved
+from scenarios import S1, S2, S3, SCENARIOS, Scenario, achieved
 from section import Demand, Section, print_section
 
 GIVEN = "**ours**, limits given"
@@ -63,7 +63,7 @@ LINES = (
     Line(name=GIVEN, contend=Ours(is_given=True)),
     Line(name=LEARNT, contend=Ours()),
     Line(name=UNKNOWN, contend=Ours(stub={"hide_limits": True})),
-    Line(name=CHARGED, contend=Ours(stub={"charge_failed": True})),
+    Line(name=CHARGED, contend=Ours(stub={"charge_failed": True}), scenarios=(S1, S3)),
     Line(name="64 workers, each obeys Retry-After", contend=ByPeer(peer="retry_after")),
     Line(
         name="the same, a 429 is charged, too",
@@ -71,9 +71,18 @@ LINES = (
         scenarios=(S1,),
     ),
     Line(name="AsyncOpenAI (max_retries=2)", contend=ByPeer(peer="openai")),
-    Line(name="AsyncOpenAI, max_retries=10", contend=ByPeer(peer="openai", options={"max_retries": 10})),
+    Line(
+        name="AsyncOpenAI, max_retries=10",
+        contend=ByPeer(peer="openai", options={"max_retries": 10}),
+        scenarios=(S1, S2),
+    ),
     Line(name="LiteLLM, num_retries=5", contend=ByPeer(peer="litellm", options={"max_retries": 5})),
-    Line(name="official OpenAIHook, in turn (100 records)", contend=ByPeer(peer="official_hook"), records=100),
+    Line(
+        name="official OpenAIHook, in turn (100 records)",
+        contend=ByPeer(peer="official_hook"),
+        scenarios=(S1,),
+        records=100,
+    ),
 )
 QUICK = ("**ours**, limits learnt from the answers' headers", "64 workers, each obeys Retry-After")
 
@@ -95,8 +104,8 @@ def measure(*, quick: bool = False) -> Section:
     return Section(
         title="Rate limits",
         about="Share of what the account allowed / records lost / answers that were wasted 429s. 64 requests in flight,"
-        f" answers after 200 ms; {', '.join(f'{each.name}: {each.binds}' for each in SCENARIOS)}. The last answer's 200 "
-        "ms cap the share at about 0.990 in S1 and S3 and 0.998 in S2.",
+        f" answers after 200 ms; {', '.join(f'{each.name}: {each.binds}' for each in SCENARIOS)}. The last answer's "
+        "200 ms cap the share at about 0.990 in S1 and S3 and 0.998 in S2.",
         rows=[row(line, found) for line in lines],
         demands=demands(found),
         remarks=[

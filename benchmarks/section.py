@@ -35,7 +35,7 @@ class Demand:
             "demand": self.what,
             "bound": f"{sign} {self.bound:g}{self.unit}",
             "measured": "not measured" if self.measured is None else f"{self.measured:.4g}{self.unit}",
-            "met": "yes" if self.is_met else "**no**",
+            "met": "-" if self.measured is None else "yes" if self.is_met else "**no**",
         }
 
 

@@ -99,6 +99,7 @@ class Account:
         self.requests, self.tokens = (Bucket(limit, self._burst_seconds, now) for limit in self._limits)
         self.counts = Counts()
         self._began: float | None = None
+        self._cpu_began = time.process_time()
 
     def judge(self, tokens: int, records: Sequence[int]) -> Refusal | int:
         """Give 200 and charge both buckets, or 503, or a Refusal.
@@ -109,6 +110,7 @@ class Account:
         counts = self.counts
         if self._began is None:
             self._began = now
+            self._cpu_began = time.process_time()
         counts.records_arrived += len(records)
         counts.seen.update(records)
         if self._storm and self._storm[0] <= now - self._began < self._storm[1]:
@@ -170,5 +172,5 @@ class Account:
             "storm_distinct": len(counts.seen_in_storm),
             "requests": {"rate": self.requests.rate, "capacity": self.requests.capacity},
             "token_bucket": {"rate": self.tokens.rate, "capacity": self.tokens.capacity},
-            "cpu_seconds": time.process_time(),
+            "cpu_seconds": time.process_time() - self._cpu_began,
         }
