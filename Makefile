@@ -110,11 +110,11 @@ else
 endif
 	@touch $@
 
-.bench/venv/.installed: benchmarks/peers.txt constraints.txt
+.bench/venv/.installed: benchmarks/peers.txt constraints.txt | .venv/.installed
 	$(call install-peers,.bench/venv,-c constraints.txt -r benchmarks/peers.txt)
 
 # By itself, since it pins an older openai.
-.bench/venv-litellm/.installed: benchmarks/peers-litellm.txt
+.bench/venv-litellm/.installed: benchmarks/peers-litellm.txt | .venv/.installed
 	$(call install-peers,.bench/venv-litellm,-r benchmarks/peers-litellm.txt)
 
 define install-peers

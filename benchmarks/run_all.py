@@ -80,7 +80,7 @@ def main() -> None:
 
 def page(sections: list[Section], *, minutes: float, load: float, is_quick: bool) -> str:
     """Write the page: what is asked beside what was measured, where it was measured, and each table."""
-    demands = [demand.row() for section in sections for demand in section.demands]
+    demands = [{"of": section.title} | demand.row() for section in sections for demand in section.demands]
     parts = [
         "# Results of the benchmarks",
         "Printed by `make bench`; how it is measured, and how fair it is, stands in [README.md](README.md).",
