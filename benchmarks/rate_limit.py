@@ -19,7 +19,7 @@ GIVEN = "**ours**, limits given"
 LEARNT = "**ours**, limits learnt from the answers' headers"
 UNKNOWN = "**ours**, nothing given and no such headers"
 CHARGED = "**ours**, limits learnt, a 429 is charged, too"
-LONGEST = 120  # seconds for one run
+LONGEST = 90  # seconds for one run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +111,7 @@ def measure(*, quick: bool = False) -> Section:
         remarks=[
             "Who loses records ends early: its share counts only what got through. Read it together with the lost.",
             f"A run is given up after {LONGEST} s.",
+            "Where refusals are charged, who keeps asking can starve: each refusal takes what came in since the last one.",
         ],
     )
 
@@ -130,7 +131,7 @@ def words(figures: Figures | str | None) -> str:
     if figures is None:
         return "-"
     if isinstance(figures, str):
-        return f"could not be run: {figures}"
+        return figures
     left = f" ({figures['pending']:.0f} left)" if figures["pending"] else ""
     return f"{share(figures):.3f} / {figures['lost']:.0f}{left} / {figures['wasted']:.1%}"
 

@@ -44,6 +44,7 @@ def measure(*, quick: bool = False, seconds: float | None = None) -> Section:
         demands=demands(ours if isinstance(ours, dict) else None),
         remarks=[
             "Sent over records: the requests that arrived in the storm, over the distinct records in them.",
+            "Who has sent nothing in the storm had lost its last record before: to the rate limit.",
             "Rate back: from the storm's end to the first second in which 90 % of 50 requests were answered.",
             f"The next try of a task of ours begins {RETRY_DELAY} s after the one that ended with records left.",
         ],
@@ -97,7 +98,7 @@ def row(name: str, figures: Figures | str) -> dict[str, str]:
         "who": name,
         "sent in the storm": f"{stats['storm_requests']:,}",
         "records in it": f"{stats['storm_distinct']:,}",
-        "sent over records": f"{amplification(figures):.2f}",
+        "sent over records": f"{amplification(figures):.2f}" if stats["storm_requests"] else "-",
         "all sent over all records": f"{sum(stats['statuses'].values()) / max(1, stats['distinct_records']):.2f}",
         "rate back after s": "never" if figures["back"] is None else f"{figures['back']:.1f}",
         "delivered": f"{stats['distinct_answered']:,}",
