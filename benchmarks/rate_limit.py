@@ -111,7 +111,7 @@ def measure(*, quick: bool = False) -> Section:
         remarks=[
             "Who loses records ends early: its share counts only what got through. Read it together with the lost.",
             f"A run is given up after {LONGEST} s.",
-            "Where refusals are charged, who keeps asking can starve: each refusal takes what came in since the last one.",
+            "Where refusals are charged, who keeps asking can starve: each takes what came in since the last one.",
         ],
     )
 

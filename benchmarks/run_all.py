@@ -10,7 +10,9 @@ import json
 import os
 import platform
 import subprocess
+import sys
 import time
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -55,8 +57,8 @@ print(json.dumps({name: of(name) for name in sys.argv[1:]}))
 """
 
 
-def main() -> None:
-    """Measure and write."""
+def main() -> int:
+    """Measure and write; 1 when a script broke, which does not stop the others."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--quick", action="store_true", help="one round, fewer records: figures to look at, not to quote"
@@ -67,15 +69,26 @@ def main() -> None:
     target = ROOT / "benchmarks/RESULTS.md" if whole else ROOT / ".bench/RESULTS-quick.md"
 
     os.environ["PYTHONPATH"] = str(ROOT)  # this checkout is what is measured
+    sys.path.insert(0, str(ROOT))
     began, load = time.monotonic(), os.getloadavg()[0]
     sections: list[Section] = []
     for name in arguments.only:
         say(f"--- {name}, after {(time.monotonic() - began) / 60:.0f} minutes")
-        sections.append(MEASURES[name](quick=arguments.quick))
+        sections.append(measured(name, quick=arguments.quick))
         text = page(sections, minutes=(time.monotonic() - began) / 60, load=load, is_quick=not whole)
         (ROOT / ".bench/RESULTS-part.md").write_text(text)
     target.write_text(text)
     print(text)
+    return int(any(section.is_broken for section in sections))
+
+
+def measured(name: str, *, quick: bool) -> Section:
+    """Run one script; where it breaks, the page says so."""
+    try:
+        return MEASURES[name](quick=quick)
+    except Exception as error:  # noqa: BLE001 - half an hour's figures of the others are not thrown away
+        traceback.print_exc()
+        return Section(title=name, about=f"**It broke: {type(error).__name__}.**", is_broken=True)
 
 
 def page(sections: list[Section], *, minutes: float, load: float, is_quick: bool) -> str:
@@ -139,4 +152,4 @@ def _commit() -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -48,6 +48,7 @@ class Section:
     rows: list[dict[str, str]] = field(default_factory=list)
     demands: list[Demand] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    is_broken: bool = False
 
     def as_markdown(self, *, with_demands: bool = True) -> str:
         """Give the section as a page."""
