@@ -31,6 +31,7 @@ def measure(*, quick: bool = False) -> Section:
         demands=demands(found),
         remarks=[
             *cheaper_peers(found, OURS),
+            "AsyncOpenAI stands on httpx2 from openai 3 on, which is lighter with many connections than httpx.",
             "The official hook and operator send one request after the other: there is no other way to call them.",
             "A new official operator is made for each record, as for each task; what Airflow adds to it is left out.",
         ],
@@ -49,6 +50,7 @@ def contenders(*, quick: bool) -> list[Contender]:
         peer("aiohttp", at_once, input=many),
         peer("openai_aiohttp", at_once, input=some),
         peer("openai", at_once, input=few),
+        peer("openai_2", at_once, input=few),
         peer("httpx", at_once, input=few),
         peer("official_hook", at_once, input=few),
         peer("official_operator", at_once, input=least),

@@ -351,6 +351,7 @@ _SENDS = "read, send, decode"
 PEERS = {
     "openai": Peer(openai, "AsyncOpenAI", _SENDS),
     "openai_aiohttp": Peer(openai_aiohttp, "AsyncOpenAI + DefaultAioHttpClient", _SENDS),
+    "openai_2": Peer(openai, "AsyncOpenAI of openai 2, on httpx", _SENDS, venv="venv-litellm"),
     "official_hook": Peer(official_hook, "official OpenAIHook, in turn", _SENDS),
     "official_operator": Peer(official_operator, "official OpenAIEmbeddingOperator.execute", _SENDS),
     "httpx": Peer(httpx, "httpx.AsyncClient", _SENDS),
