@@ -31,7 +31,7 @@ export AIRFLOW__LOGGING__LOGGING_LEVEL ?= WARNING
 export REAL
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-core test-sandbox test-contract test-airflow lint format docs ui wheel constraints clean
+.PHONY: help demo test test-core test-sandbox test-contract test-airflow lint format docs bench bench-quick ui wheel constraints clean
 
 help:  ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -66,6 +66,13 @@ format: .venv/.installed  ## Mend what ruff can mend
 docs: .venv/.installed  ## Print the reference tables of README.md and docs/ from the code again
 	$(BIN)/python -m cogapp -r README.md docs/*.md
 
+# The peers have virtual environments of their own; one that can't be installed is left out of the tables, and named.
+bench: .venv/.installed .bench/venv/.installed .bench/venv-litellm/.installed  ## Measure against the peers, 35 minutes, into benchmarks/RESULTS.md
+	$(BIN)/python benchmarks/run_all.py
+
+bench-quick: .venv/.installed .bench/venv/.installed .bench/venv-litellm/.installed  ## See in 5 minutes that the benchmarks work
+	$(BIN)/python benchmarks/run_all.py --quick
+
 ui: export AIRFLOW__LOGGING__LOGGING_LEVEL := INFO
 ui: .airflow/.migrated  ## Open Airflow's web page on 127.0.0.1 with the example Dags and the sandbox (PORT=8080)
 	@$(BIN)/python demo/ui.py
@@ -86,7 +93,7 @@ constraints:  ## Choose the versions that make and CI install anew (needs uv)
 	done
 
 clean:  ## Remove everything that was made, .venv and Airflow's home included
-	rm -rf .venv .airflow .demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .bench .airflow .demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.installed: constraints.txt pyproject.toml
@@ -102,6 +109,21 @@ else
 	@uv pip install --quiet --python $(BIN)/python --compile-bytecode -c constraints.txt -e '.[dev]'
 endif
 	@touch $@
+
+.bench/venv/.installed: benchmarks/peers.txt constraints.txt | .venv/.installed
+	$(call install-peers,.bench/venv,-c constraints.txt -r benchmarks/peers.txt)
+
+# By itself, since it pins an older openai.
+.bench/venv-litellm/.installed: benchmarks/peers-litellm.txt | .venv/.installed
+	$(call install-peers,.bench/venv-litellm,-r benchmarks/peers-litellm.txt)
+
+define install-peers
+@echo "Installing peers into $(1), once ..."
+@rm -f $@
+@test -x $(1)/bin/python || $(BIN)/python -m venv $(1)
+@if $(if $(UV),uv pip install --quiet --python $(1)/bin/python,$(1)/bin/python -m pip install -qq --disable-pip-version-check) $(2); \
+    then touch $@; else echo "$(1) can't be installed: its peers are left out"; fi
+endef
 
 .airflow/.migrated: .venv/.installed
 	@mkdir -p .airflow

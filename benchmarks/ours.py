@@ -1,0 +1,164 @@
+"""Ours: whole deliveries of this package without Airflow, put together as the operators do it.
+
+All other scripts of benchmarks/ reach the package through this file, which is also a command::
+
+    python benchmarks/ours.py deliver --input texts.jsonl --results folder --base-url http://127.0.0.1:9000/v1
+
+The command prints what it cost as one line of JSON. Imports come before the clock starts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from measured import Cost, wait_until
+
+from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
+from airflow_provider_openai_dest.checkpoint.scope import Scope
+from airflow_provider_openai_dest.connection.settings import ConnectionSettings
+from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
+from airflow_provider_openai_dest.endpoints.embeddings import CREATE_EMBEDDING
+from airflow_provider_openai_dest.endpoints.files import UPLOAD_FILE
+from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
+from airflow_provider_openai_dest.manifest import Manifest
+from airflow_provider_openai_dest.operators.assembly import Delivery, Limits, Storage, new_dispatcher
+from airflow_provider_openai_dest.rendering.body import BodyTemplate
+from airflow_provider_openai_dest.rendering.file_references import FileReferences
+from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, RequestForm, SingleRenderer
+from airflow_provider_openai_dest.sources.files import FilesSource
+from airflow_provider_openai_dest.sources.record import Source
+from airflow_provider_openai_dest.sources.values import ValuesSource
+
+PACKED = CREATE_EMBEDDING
+# Packs of one, so that each vector is still checked.
+ONE_RECORD = (
+    replace(CREATE_EMBEDDING, packing=replace(CREATE_EMBEDDING.packing, max_records=1))
+    if CREATE_EMBEDDING.packing
+    else CREATE_EMBEDDING
+)
+API_KEY = "sk-bench-ours-00"
+BODY = {"model": "text-embedding-3-small", "input": "{message.text}"}
+
+
+def deliver(
+    input_path: Path,
+    results_dir: Path,
+    base_url: str,
+    *,
+    endpoint: EndpointTemplate = ONE_RECORD,
+    body: Any = BODY,
+    concurrency: int = 64,
+    rpm: int | None = None,
+    tpm: int | None = None,
+    api_key: str = API_KEY,
+    try_number: int = 1,
+) -> Manifest:
+    """Send each line of a JSON Lines file, and write each outcome to ``results_dir``, as an operator does.
+
+    :param rpm: requests a minute, as the Dag author gives them; None learns them from the answers.
+    :param tpm: tokens a minute, likewise.
+    :param try_number: above 1 it goes on with what an earlier try left in the same ``results_dir``.
+    """
+    return _run(
+        FilesSource([input_path], key="sku"),
+        endpoint,
+        body,
+        results_dir=results_dir,
+        settings=ConnectionSettings(api_key=api_key, base_url=base_url),
+        limits=Limits(concurrency=concurrency, requests_per_minute=rpm, tokens_per_minute=tpm),
+        try_number=try_number,
+    )
+
+
+def upload(file: Path, results_dir: Path, base_url: str) -> Manifest:
+    """Upload one file as it is."""
+    return _run(
+        ValuesSource([{"uri": str(file)}], key="uri"),
+        UPLOAD_FILE,
+        {"purpose": "user_data", "file": "{message.uri}"},
+        results_dir=results_dir,
+        settings=ConnectionSettings(api_key=API_KEY, base_url=base_url),
+        files=FileReferences((str(file),), Path),
+    )
+
+
+def _run(
+    source: Source,
+    endpoint: EndpointTemplate,
+    body: Any,
+    *,
+    results_dir: Path,
+    settings: ConnectionSettings,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    files: FileReferences | None = None,
+    try_number: int = 1,
+) -> Manifest:
+    form = RequestForm(endpoint, base_url=settings.base_url, files=files)
+    template = BodyTemplate(body)
+    delivery = Delivery(
+        endpoint=endpoint,
+        renderer=PackedRenderer(form, template) if endpoint.packing else SingleRenderer(form, template),
+        dispatcher=new_dispatcher(settings, limits, RetryPolicy()),
+        log=DeliveryLog(
+            results_dir, Scope(dag_id="bench", run_id="bench", task_id="send"), try_number=try_number, resume="auto"
+        ),
+        storage=Storage(max_xcom_bytes=48 * 1024),
+    )
+    return delivery.run(source)
+
+
+def main() -> None:
+    """Run one delivery and print what it cost."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["deliver", "upload"])
+    parser.add_argument("--input", type=Path, required=True)
+    parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument("--base-url", required=True)
+    parser.add_argument("--packed", action="store_true", help="up to 2,048 records a request instead of one")
+    parser.add_argument("--concurrency", type=int, default=64)
+    parser.add_argument("--rpm", type=int)
+    parser.add_argument("--tpm", type=int)
+    parser.add_argument("--api-key", default=API_KEY)
+    parser.add_argument("--try-number", type=int, default=1)
+    parser.add_argument("--start-at", type=float, default=0, help="begin at this time, in seconds since 1970")
+    arguments = parser.parse_args()
+
+    logging.basicConfig(level=logging.WARNING)
+    wait_until(arguments.start_at)
+    cost = Cost()
+    if arguments.what == "upload":
+        manifest = upload(arguments.input, arguments.results, arguments.base_url)
+    else:
+        manifest = deliver(
+            arguments.input,
+            arguments.results,
+            arguments.base_url,
+            endpoint=PACKED if arguments.packed else ONE_RECORD,
+            concurrency=arguments.concurrency,
+            rpm=arguments.rpm,
+            tpm=arguments.tpm,
+            api_key=arguments.api_key,
+            try_number=arguments.try_number,
+        )
+    print(json.dumps(cost.so_far() | counts(manifest)))
+
+
+def counts(manifest: Manifest) -> dict[str, Any]:
+    """Give the counts of a manifest under the names that the peers use, too."""
+    return {
+        "records": manifest.input,
+        "done": manifest.delivered,
+        "lost": manifest.rejected,
+        "pending": manifest.pending,
+        "requests": manifest.requests,
+        "errors": [f"{kind['count']} x {kind['code']}: {kind['first_message']}" for kind in manifest.rejections],
+    }
+
+
+if __name__ == "__main__":
+    main()
