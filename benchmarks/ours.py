@@ -26,7 +26,7 @@ from airflow_provider_openai_dest.endpoints.embeddings import CREATE_EMBEDDING
 from airflow_provider_openai_dest.endpoints.files import UPLOAD_FILE
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.manifest import Manifest
-from airflow_provider_openai_dest.operators.assembly import Delivery, Limits, Storage, new_dispatcher
+from airflow_provider_openai_dest.operators.assembly import Delivery, Speed, Storage, new_dispatcher
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
 from airflow_provider_openai_dest.rendering.file_references import FileReferences
 from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, RequestForm, SingleRenderer
@@ -70,7 +70,7 @@ def deliver(
         body,
         results_dir=results_dir,
         settings=ConnectionSettings(api_key=api_key, base_url=base_url),
-        limits=Limits(concurrency=concurrency, requests_per_minute=rpm, tokens_per_minute=tpm),
+        speed=Speed(concurrency=concurrency, requests_per_minute=rpm, tokens_per_minute=tpm),
         try_number=try_number,
     )
 
@@ -94,7 +94,7 @@ def _run(
     *,
     results_dir: Path,
     settings: ConnectionSettings,
-    limits: Limits = Limits(),  # noqa: B008 - frozen
+    speed: Speed = Speed(),  # noqa: B008 - frozen
     files: FileReferences | None = None,
     try_number: int = 1,
 ) -> Manifest:
@@ -103,7 +103,7 @@ def _run(
     delivery = Delivery(
         endpoint=endpoint,
         renderer=PackedRenderer(form, template) if endpoint.packing else SingleRenderer(form, template),
-        dispatcher=new_dispatcher(settings, limits, RetryPolicy()),
+        dispatcher=new_dispatcher(settings, speed, RetryPolicy()),
         log=DeliveryLog(
             results_dir, Scope(dag_id="bench", run_id="bench", task_id="send"), try_number=try_number, resume="auto"
         ),

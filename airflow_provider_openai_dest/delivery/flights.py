@@ -161,7 +161,7 @@ class Flights:
         if is_failure:
             self._budget.failed()
         else:
-            self._budget.answered(is_rest=not self._fresh)
+            self._budget.answered(is_rest=self._is_read and not self._fresh)
 
     def unsent(self) -> Iterator[tuple[RenderedRequest, Conclusion]]:
         """Give what was not sent, or not to its end, before the sending was stopped."""

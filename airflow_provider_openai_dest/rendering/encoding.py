@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from datetime import date, time
 from decimal import Decimal
+from math import isfinite
 from typing import Any
 from uuid import UUID
+
+import msgspec
 
 from airflow_provider_openai_dest.exceptions import RecordError
 
@@ -16,9 +19,44 @@ def encode_json(value: Any) -> bytes:
 
     Dates and times become ISO 8601 text, ``Decimal`` and ``UUID`` their text. NaN, infinities, lone surrogates,
     bytes, names that are no text, circular and too deeply nested values raise RecordError ``unserializable``. The
-    standard library is used and not msgspec, since msgspec writes NaN as ``null``.
+    standard library writes what is not plain for certain, since msgspec writes NaN as ``null``.
     """
+    if _is_plain(value):
+        try:
+            return _encode_plain(value)
+        except (ValueError, OverflowError, RecursionError):  # the slow way tells what is wrong, or can do it
+            pass
     return encode_text(_write(value))
+
+
+def _is_plain(value: Any) -> bool:
+    """Tell whether a value is made of the types alone that JSON has, without NaN, and within bounds that end."""
+    if type(value) in _ATOMS:
+        return True
+    rest, seen = [value], 0
+    while rest:
+        node = rest.pop()
+        kind = type(node)
+        if kind is dict:
+            for name, item in node.items():
+                if type(name) is not str:
+                    return False
+                if type(item) not in _ATOMS:
+                    rest.append(item)
+        elif kind is list or kind is tuple:
+            rest += [item for item in node if type(item) not in _ATOMS]
+        elif kind is not float or not isfinite(node):
+            return False
+        seen += 1
+        if seen > MOST_NODES:
+            return False
+    return True
+
+
+_ATOMS = frozenset({str, int, bool, type(None)})
+_encode_plain = msgspec.json.Encoder().encode
+MOST_NODES = 10_000
+"""Lists, objects and numbers that are looked at: a value may contain itself."""
 
 
 def encode_text(text: str) -> bytes:
@@ -35,7 +73,7 @@ def as_text(value: Any) -> str:
         return value
     if isinstance(value, _WRITTEN_AS_TEXT):
         return _plain(value)
-    return _write(value)
+    return encode_json(value).decode()
 
 
 def _write(value: Any) -> str:

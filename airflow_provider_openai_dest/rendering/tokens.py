@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from importlib.util import find_spec
@@ -15,6 +16,8 @@ BYTES_A_TOKEN = 3
 
 LONGEST_COUNTED = 100_000
 """Characters up to which a text is counted: a longer one is above every model's limit, and slow to count."""
+
+LOAD_SECONDS = 10.0
 
 CountTokens = Callable[[str | Sequence[int]], int]
 
@@ -50,12 +53,28 @@ def token_counter(model: str) -> CountTokens:
     """
     if find_spec("tiktoken") is None:
         return estimate_tokens
+    encoding = _loaded(model)
+    return estimate_tokens if encoding is None else partial(count_tokens, encoding)
+
+
+def _loaded(model: str) -> Encoding | None:
+    """Load a vocabulary within a bound of time: in a closed network a download may hang for minutes."""
     import tiktoken
 
-    try:
-        return partial(count_tokens, tiktoken.encoding_for_model(model))
-    except KeyError:
-        return estimate_tokens
-    except Exception as error:  # noqa: BLE001 - whatever keeps it from loading, an estimate is good enough
-        log.warning("Tokens of %s are estimated: its vocabulary can't be loaded (%s)", model, type(error).__name__)
-        return estimate_tokens
+    found: list[Encoding] = []
+    reason = [f"not loaded within {LOAD_SECONDS:g} s"]
+
+    def load() -> None:
+        try:
+            found.append(tiktoken.encoding_for_model(model))
+        except KeyError:  # a model that it does not know, such as that of another server
+            reason.clear()
+        except Exception as error:  # noqa: BLE001 - whatever keeps it from loading, an estimate is good enough
+            reason[0] = type(error).__name__
+
+    thread = threading.Thread(target=load, name="openai-dest-vocabulary", daemon=True)
+    thread.start()
+    thread.join(LOAD_SECONDS)
+    if reason and not found:
+        log.warning("Tokens of %s are estimated: its vocabulary can't be loaded (%s)", model, reason[0])
+    return found[0] if found else None

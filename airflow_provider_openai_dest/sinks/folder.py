@@ -145,6 +145,7 @@ class RowLog:
             while left:
                 left = left[os.write(self._file, left) :]
         except OSError as error:
+            self._waiting = 0
             raise SinkError(f"can't write to {path}: {error}") from error
 
     def _close_file(self) -> None:

@@ -17,7 +17,7 @@ class HashIndex:
 
     def __init__(self) -> None:
         self._hashes = array("q")
-        self._places = array("I", bytes(4 * SMALLEST))  # number + 1; 0 is a free place
+        self._places = _free_places(SMALLEST)  # number + 1; 0 is a free place
 
     def __len__(self) -> int:
         return len(self._hashes)
@@ -48,6 +48,10 @@ class HashIndex:
         return place
 
     def _grow(self) -> None:
-        self._places = array("I", bytes(4 * 2 * len(self._places)))
+        self._places = _free_places(2 * len(self._places))
         for number, hashed in enumerate(self._hashes):
             self._places[self._place_of(hashed)] = number + 1
+
+
+def _free_places(number: int) -> array[int]:
+    return array("I", [0]) * number

@@ -219,7 +219,12 @@ def test_a_stop_keeps_what_is_on_the_wire() -> None:
     with running_sandbox(latency=0.2) as sandbox:
         form = RequestForm(find_endpoint("create_response"), base_url=sandbox.base_url)
         wire = AiohttpWire(10, TLS)
-        sending = {"policy": QUICK, "limits": Limits(requests_per_minute=6000), "concurrency": 4, "clock": SystemClock()}
+        sending = {
+            "policy": QUICK,
+            "limits": Limits(requests_per_minute=6000),
+            "concurrency": 4,
+            "clock": SystemClock(),
+        }
         destination = Destination(
             endpoint=find_endpoint("create_response"),
             renderer=SingleRenderer(form, BodyTemplate(ASK)),
@@ -241,4 +246,6 @@ def test_a_run_says_how_far_it_is(caplog: pytest.LogCaptureFixture) -> None:
         send(sandbox, 48, concurrency=1)
     lines = [message for message in caplog.messages if "done" in message]
     assert 1 <= len(lines) <= 2
-    assert re.fullmatch(r"\d+ of 48 records are done, \d+\.\d a second, 1 on the wire, \d+ tokens, about \d s left", lines[0])
+    assert re.fullmatch(
+        r"\d+ of 48 records are done, \d+\.\d a second, 1 on the wire, \d+ tokens, about \d s left", lines[0]
+    )
