@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import aclosing, suppress
 from typing import Any, TypeVar
 
@@ -39,6 +39,7 @@ Item = TypeVar("Item")
 
 INTAKE_CHUNK = 64
 MAX_XCOM_BYTES = 48 * 1024
+WATCH_SECONDS = 1.0
 
 
 class Destination:
@@ -54,6 +55,7 @@ class Destination:
     :param intake_chunk: records read ahead at once.
     :param on_interrupt: called when the run is interrupted or breaks, to stop what runs beside it.
     :param meter: takes what is measured.
+    :param watch: called every second by the thread that called :meth:`run`, with a monotonic time.
     :param count_seconds: how long the rest of the source is read, only to be counted, after the sending was stopped.
     :param grace_seconds: how long answers are waited for after the run was interrupted.
     """
@@ -71,6 +73,7 @@ class Destination:
         intake_chunk: int = INTAKE_CHUNK,
         on_interrupt: Callable[[], None] = lambda: None,
         meter: Meter | None = None,
+        watch: Callable[[float], None] = lambda _now: None,
         count_seconds: float = 2.0,
         grace_seconds: float = 20.0,
     ) -> None:
@@ -83,6 +86,7 @@ class Destination:
         self._intake_chunk = intake_chunk
         self._on_interrupt = on_interrupt
         self._measuring = Measuring(meter or NoMeter(), dispatcher.traffic)
+        self._watch = watch
         self._count_seconds = count_seconds
         self._grace_seconds = grace_seconds
         self._tally = Tally(max_inline_bytes)
@@ -166,6 +170,9 @@ class Destination:
         with ThreadPoolExecutor(1, thread_name_prefix="openai-dest-send") as thread:
             running = thread.submit(asyncio.run, run)
             try:
+                while not running.done():
+                    self._watch(time.monotonic())
+                    wait([running], timeout=WATCH_SECONDS)
                 return running.result()
             except BaseException:
                 self._interrupt()

@@ -26,6 +26,8 @@ class Fence(Protocol):
 class StorageFence:
     """A mark for each try beside the rows; that of a later try closes the fence.
 
+    Marks of later tries that are there before this one begins are left from a run of the same name.
+
     :param folder: the results folder.
     """
 
@@ -33,21 +35,26 @@ class StorageFence:
         self._folder = folder
         self._scope = scope
         self._try_number = try_number
+        self._later = [self._mark(number) for number in range(try_number + 1, try_number + 1 + TRIES_AHEAD)]
 
     def begin(self) -> None:
         """Leave this try's mark, which stops the earlier ones. Raises SinkError."""
-        put_file(self._folder, self._name(self._try_number), b"{}")
+        self._later = [mark for mark in self._later if not _exists(mark)]
+        put_file(self._folder, self._mark(self._try_number).name, b"{}")
 
     def is_closed(self) -> bool:
         """Look for the marks of later tries."""
-        later = range(self._try_number + 1, self._try_number + 1 + TRIES_AHEAD)
-        try:
-            return any((self._folder / self._name(number)).exists() for number in later)
-        except Exception:  # noqa: BLE001 - clients of object storage raise what they like; the next look may succeed
-            return False
+        return any(map(_exists, self._later))
 
-    def _name(self, try_number: int) -> str:
-        return f"try-{self._scope.id}-t{try_number:02d}.json"
+    def _mark(self, try_number: int) -> Folder:
+        return self._folder / f"try-{self._scope.id}-t{try_number:02d}.json"
+
+
+def _exists(mark: Folder) -> bool:
+    try:
+        return mark.exists()
+    except Exception:  # noqa: BLE001 - clients of object storage raise what they like; the next look may succeed
+        return False
 
 
 class Ownership:

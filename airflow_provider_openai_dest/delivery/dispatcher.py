@@ -84,6 +84,7 @@ class Dispatcher:
     :param limits: what is known of the account's limits; None for a server that has none, such as a webhook's.
     :param concurrency: upper bound of the requests on the wire.
     :param max_wait: seconds that are waited here; None waits as long as it takes.
+    :param may_send: asked before each request; when it says no, the sending is stopped.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class Dispatcher:
         clock: Clock,
         random: Random,
         max_wait: float | None = None,
+        may_send: Callable[[], bool] = lambda: True,
     ) -> None:
         self._wire = wire
         self._address = address
@@ -108,6 +110,7 @@ class Dispatcher:
         self._clock = clock
         self._random = random
         self._max_wait = max_wait
+        self._may_send = may_send
         self._prospects = Prospects(policy.table)
         self._long_waits = LongWaits()
         self._changed = asyncio.Event()
@@ -211,6 +214,9 @@ class Dispatcher:
         limit = self._limits.of(request.model)
         if wait := limit.wait(request.tokens, now, request.images):
             return Pause(wait, "the rate limit is reached, all requests wait", is_imposed=True)
+        if not self._may_send():
+            self.stop()
+            return Pause()
         flight.ticket = limit.take(request.tokens, now, request.images)
         flight.sent_at = now
         self.traffic.sent(is_again=self._flights.take(flight))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
+from airflow_provider_openai_dest.checkpoint.ownership import Ownership
 from airflow_provider_openai_dest.connection.client import request_headers, ssl_context
 from airflow_provider_openai_dest.connection.proxy import proxy_url
 from airflow_provider_openai_dest.connection.settings import ConnectionSettings
@@ -21,6 +22,7 @@ from airflow_provider_openai_dest.delivery.outcome import Outcome
 from airflow_provider_openai_dest.delivery.rate_limit import Limits
 from airflow_provider_openai_dest.destination import Destination
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
+from airflow_provider_openai_dest.exceptions import TransientError
 from airflow_provider_openai_dest.manifest import Manifest
 from airflow_provider_openai_dest.operators.forwarding import (
     FORWARDED,
@@ -67,7 +69,12 @@ class Storage:
     max_xcom_bytes: int
 
 
-def new_dispatcher(settings: ConnectionSettings, speed: Speed, policy: RetryPolicy) -> Dispatcher:
+def new_dispatcher(
+    settings: ConnectionSettings,
+    speed: Speed,
+    policy: RetryPolicy,
+    may_send: Callable[[], bool] = lambda: True,
+) -> Dispatcher:
     """Make the dispatcher of a connection."""
     return Dispatcher(
         AiohttpWire(settings.timeout, ssl_context(settings), proxy=proxy_url(settings), secrets=settings.secrets),
@@ -83,6 +90,7 @@ def new_dispatcher(settings: ConnectionSettings, speed: Speed, policy: RetryPoli
         clock=SystemClock(),
         random=random.random,
         max_wait=speed.max_wait,
+        may_send=may_send,
     )
 
 
@@ -92,6 +100,7 @@ class Delivery:
     :param log: state and rows of this delivery.
     :param webhook: where the outcomes are forwarded; None forwards nothing.
     :param meter: takes what is measured.
+    :param ownership: whether this try may still send.
     """
 
     def __init__(
@@ -105,8 +114,10 @@ class Delivery:
         webhook: WebhookSettings | None = None,
         webhook_batch_size: int = 1,
         meter: Meter | None = None,
+        ownership: Ownership | None = None,
     ) -> None:
         self._log = log
+        self._ownership = ownership or Ownership()
         self._as_item = item_maker(endpoint.name, log.scope.as_row(), log.number, log.pattern(RESULTS))
         self._webhook = webhook_destination(webhook, log, batch_size=webhook_batch_size) if webhook else None
         self._forwarding = WebhookSink(self._webhook.run, self._as_item) if self._webhook else None
@@ -120,6 +131,7 @@ class Delivery:
             max_inline_bytes=storage.max_xcom_bytes,
             on_interrupt=self.stop,
             meter=meter,
+            watch=self._watch,
         )
         self._keeps_records = storage.keep_records
         self._to_forward: dict[str, Outcome] = {}
@@ -135,11 +147,14 @@ class Delivery:
             manifest.quarantine = self._log.pattern(QUARANTINE, of="generation")
         if self._forwarding and self._forwarding.manifest:
             manifest.webhook = self._forwarded(self._forwarding.manifest)
-        self._log.end(manifest.as_dict())
+        if self._ownership.is_kept():  # else the manifest beside the results is the later try's to write
+            self._log.end(manifest.as_dict())
         return manifest
 
     def raise_failure(self, manifest: Manifest, *, webhook_required: bool) -> None:
         """Raise what the end of the run asks for; a webhook that did not get everything comes last."""
+        if self._ownership.lost:
+            raise TransientError(f"{self._ownership.lost}: nothing more was sent, what was answered is kept")
         self._destination.raise_failure(manifest)
         if self._webhook and self._forwarding and webhook_required:
             raise_if_undelivered(self._webhook, self._forwarding.manifest)
@@ -149,6 +164,11 @@ class Delivery:
         self._destination.stop()
         if self._webhook:
             self._webhook.stop()
+
+    def _watch(self, now: float) -> None:
+        self._ownership.renew(now)
+        if not self._ownership.is_kept():
+            self.stop()
 
     def _sinks(self, storage: Storage) -> list[Sink]:
         # The results come last of the two: a record that stands in them is settled, and must be in the quarantine then.

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
+from airflow_provider_openai_dest.checkpoint.ownership import Ownership, StorageFence
 from airflow_provider_openai_dest.checkpoint.scope import Scope
 from airflow_provider_openai_dest.destination import MAX_XCOM_BYTES
 from airflow_provider_openai_dest.exceptions import ConfigurationError
 from airflow_provider_openai_dest.operators.airflow_versions import airflow_home, read_option
 from airflow_provider_openai_dest.operators.object_storage import open_folder
+from airflow_provider_openai_dest.operators.task_state import TaskStateFence
 from airflow_provider_openai_dest.sinks.binary_files import safe_name
 from airflow_provider_openai_dest.sinks.folder import Folder
 
@@ -34,6 +37,15 @@ def generation_of(context: Any) -> int:
 def was_rescheduled(context: Any) -> bool:
     """Tell whether this try ran before, and freed its worker to wait."""
     return bool(context.get("task_reschedule_count", 0))
+
+
+def new_ownership(log: DeliveryLog, context: Any) -> Ownership:
+    """Begin this try: earlier ones that still run stop when they see its mark."""
+    marks = StorageFence(log.folder, log.scope, context["ti"].try_number)
+    marks.begin()
+    store = context.get("task_state_store")  # Airflow 3.3
+    pointer = {"results": str(log.folder), "delivery": log.number, "try": context["ti"].try_number}
+    return Ownership([marks] if store is None else [marks, TaskStateFence(store, pointer)])
 
 
 def results_folder(uri: str | None, scope: Scope, conn_id: str | None = None) -> Folder:

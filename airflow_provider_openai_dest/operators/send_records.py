@@ -257,6 +257,7 @@ class OpenAISendRecordsOperator(BaseOperator):
         from airflow_provider_openai_dest.operators.places import (
             generation_of,
             max_xcom_bytes,
+            new_ownership,
             results_folder,
             scope_of,
             was_rescheduled,
@@ -294,6 +295,7 @@ class OpenAISendRecordsOperator(BaseOperator):
                 context["ti"].try_number,
                 log.folder,
             )
+        ownership = new_ownership(log, context)
         return Delivery(
             endpoint=endpoint,
             renderer=renderer,
@@ -308,6 +310,7 @@ class OpenAISendRecordsOperator(BaseOperator):
                     max_wait=self.longest_wait(),
                 ),
                 policy,
+                ownership.is_kept,
             ),
             log=log,
             storage=Storage(
@@ -317,6 +320,7 @@ class OpenAISendRecordsOperator(BaseOperator):
             ),
             webhook=webhook,
             webhook_batch_size=self.webhook_batch_size,
+            ownership=ownership,
             meter=meter_of(context, endpoint=endpoint.name, model=self.one_model()),
         )
 
