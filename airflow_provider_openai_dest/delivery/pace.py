@@ -31,6 +31,9 @@ What was measured holds for long so, and is doubled after 45 s when the limit wa
 CALMER, LEAST = 0.5, 0.1
 """What a plea to slow down does to the pace; and which share of what there was is never gone below."""
 
+SLOWEST = 1 / 60
+"""Requests a second that are tried at least, so that the end of a long refusal is noticed within a minute."""
+
 CALM_SECONDS = 0.5
 """The requests that were under way bring the same plea; it counts once in that time."""
 
@@ -84,6 +87,7 @@ class Pace:
             self._top *= SLOWER
         else:
             self._measure(seconds, now)
+        self._top = max(SLOWEST, self._top)
         self._fall(self._top, now)
 
     def slow_down(self, now: float) -> None:
