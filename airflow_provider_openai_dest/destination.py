@@ -211,8 +211,8 @@ class Destination:
                 outcomes, is_large = read_outcomes(self._endpoint, request, conclusion), _is_large(conclusion)
                 size = size_of(self._endpoint, request, conclusion)
                 del conclusion  # the bytes of the answer are not needed any more
-                shared = self._sharing.ended(request.claim, outcomes, size)
-                await settlement.put([*outcomes, *shared], until_written=is_large)
+                outcomes += self._sharing.ended(request.claim, outcomes, size)
+                await settlement.put(outcomes, until_written=is_large)
                 return ()
 
             await self._dispatcher.run(requests, settle, read_on_seconds=self._count_seconds)

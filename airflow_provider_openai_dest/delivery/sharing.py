@@ -63,11 +63,11 @@ class Sharing:
 
         :param size: bytes that one answer takes in memory.
         """
+        originals = claim.originals.close(claim.keys) if claim else ()
+        if claim is None or not any(originals):
+            return []
         shared: list[Outcome] = []
-        if claim is None:
-            return shared
-        ended = zip(claim.keys, claim.originals.close(claim.keys), outcomes, strict=True)
-        for key, original, outcome in ended:
+        for key, original, outcome in zip(claim.keys, originals, outcomes, strict=True):
             if original is None:
                 continue
             original.end = _without_record(outcome)

@@ -35,6 +35,7 @@ class Packer:
         self._packing = packing
         self._originals = originals
         self._duplicates = 0
+        self._shared = b""
         self._open: dict[tuple[bytes, bool], _OpenPack] = {}
 
     def add(self, record: Record, body: dict[str, Any]) -> Iterator[Pack | Duplicate]:
@@ -45,7 +46,7 @@ class Packer:
         rest = {name: value for name, value in body.items() if name != self._packing.request_field}
         value = body[self._packing.request_field]
         values = own_values(value, self._packing)
-        shared = encode_json(rest)
+        shared = self._same_bytes(encode_json(rest))
         key: Key = ()
         if self._originals is not None:
             key = (shared, value) if isinstance(value, str) else (shared, "json", encode_json(value))
@@ -77,6 +78,12 @@ class Packer:
         """Give the packs that are still open."""
         while self._open:
             yield self._open.pop(next(iter(self._open))).close()
+
+    def _same_bytes(self, shared: bytes) -> bytes:
+        """Give the object of the record before, where it is equal, so that many keys hold one and not each its own."""
+        if shared != self._shared:
+            self._shared = shared
+        return self._shared
 
     def _close_for(self, original: Original) -> Iterator[Pack]:
         """Give the open packs when many duplicates wait for them."""
