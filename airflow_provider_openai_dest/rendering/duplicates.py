@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -70,26 +70,36 @@ class Originals:
             if key in self._on_their_way:
                 original = self._on_their_way[key] = self._on_their_way[key] or Original()
                 return original
-            if key in self._kept:
+            if self._kept and key in self._kept:
                 original = self._kept[key] = self._kept.pop(key)
                 return original
             is_wanted = not self._keeps_all and self._was_seen(key)
             self._on_their_way[key] = Original() if is_wanted else None
             return None
 
-    def close(self, keys: Iterable[Key]) -> list[Original | None]:
+    def close(self, keys: Sequence[Key]) -> list[Original | None]:
         """Take those that have ended, and give the ones of which somebody wants to know what came of them.
 
         These can be found until they are forgotten: each must be told its ``end``, and then be kept or forgotten.
         """
         with self._lock:
-            return [self._ended(key) for key in keys]
+            originals = [self._on_their_way.pop(key) for key in keys]
+            if self._keeps_all:
+                originals = [original or Original() for original in originals]
+            if any(originals):
+                self._kept.update((key, original) for key, original in zip(keys, originals, strict=True) if original)
+        return originals
 
     def keep(self, key: Key, size: int) -> None:
         """Keep one whose answer takes so many bytes, and forget the oldest ones for it."""
         with self._lock:
-            original = self._kept[key]
+            original = self._kept.get(key)
+            if original is None:  # others have taken its room
+                return
             original.size = size + sum(map(len, key)) + OWN_BYTES
+            if original.size > self._most_bytes:
+                del self._kept[key]
+                return
             self._bytes += original.size
             while self._bytes > self._most_bytes:
                 self._bytes -= self._kept.pop(next(iter(self._kept))).size
@@ -97,15 +107,7 @@ class Originals:
     def forget(self, key: Key) -> None:
         """Find one no more."""
         with self._lock:
-            del self._kept[key]
-
-    def _ended(self, key: Key) -> Original | None:
-        original = self._on_their_way.pop(key)
-        if original is None and self._keeps_all:
-            original = Original()
-        if original is not None:
-            self._kept[key] = original
-        return original
+            self._kept.pop(key, None)
 
     def _was_seen(self, key: Key) -> bool:
         """Tell whether a request has probably come before, and remember it."""

@@ -46,7 +46,11 @@ class Packer:
         rest = {name: value for name, value in body.items() if name != self._packing.request_field}
         value = body[self._packing.request_field]
         values = own_values(value, self._packing)
-        shared = self._same_bytes(encode_json(rest))
+        shared = encode_json(rest)
+        if shared == self._shared:
+            shared = self._shared  # many keys hold it, as one object
+        else:
+            self._shared = shared
         key: Key = ()
         if self._originals is not None:
             key = (shared, value) if isinstance(value, str) else (shared, "json", encode_json(value))
@@ -78,12 +82,6 @@ class Packer:
         """Give the packs that are still open."""
         while self._open:
             yield self._open.pop(next(iter(self._open))).close()
-
-    def _same_bytes(self, shared: bytes) -> bytes:
-        """Give the object of the record before, where it is equal, so that many keys hold one and not each its own."""
-        if shared != self._shared:
-            self._shared = shared
-        return self._shared
 
     def _close_for(self, original: Original) -> Iterator[Pack]:
         """Give the open packs when many duplicates wait for them."""

@@ -207,7 +207,7 @@ class PackedRenderer:
         return self._form.request(records, body, pack=pack, claim=self._claim(pack.members))
 
     def _claim(self, members: Iterable[Member]) -> Claim | None:
-        return Claim(self._originals, tuple(member.key for member in members)) if self._originals else None
+        return Claim(self._originals, tuple([member.key for member in members])) if self._originals else None
 
 
 def _as_fields(body: Any) -> dict[str, Any]:

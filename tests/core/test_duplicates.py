@@ -235,10 +235,25 @@ def test_answers_are_forgotten_from_the_one_that_was_longest_unused() -> None:
 
 
 def test_an_answer_larger_than_all_that_is_kept_is_not_kept() -> None:
-    """Nor does it break anything."""
+    """And the others stay."""
     known = originals()
-    end(known, "a", size=20_000)
-    assert known.find(("a",)) is None
+    end(known, "a")
+    end(known, "b", size=20_000)
+    assert [True, False] == [known.find((key,)) is not None for key in "ab"]
+
+
+def test_what_was_found_since_it_ended_may_outlive_what_ended_with_it() -> None:
+    """It takes the place of the others, which are told of later."""
+    known = originals(most_bytes=1513)
+    keys: list[Key] = [("a",), ("b",), ("c",)]
+    assert [None] * 3 == [known.find(key) for key in keys]
+    known.close(keys)
+    known.find(("a",))
+    end(known, "d")
+    known.keep(("a",), 1000)
+    known.keep(("b",), 1000)
+    known.forget(("c",))
+    assert [False, False, True] == [known.find(key) is not None for key in (*keys[1:], ("d",))]
 
 
 def test_large_answers_are_kept_from_the_second_time_on() -> None:
