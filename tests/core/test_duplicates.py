@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 import tracemalloc
 from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -14,7 +18,8 @@ from hypothesis import strategies as st
 
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.delivery.sharing import MOST_WAITING, Sharing
-from airflow_provider_openai_dest.delivery.wire import WireRequest
+from airflow_provider_openai_dest.delivery.wire import WireReply, WireRequest
+from airflow_provider_openai_dest.destination import FULL_SECONDS
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
 from airflow_provider_openai_dest.rendering.duplicates import Claim, Duplicate, Key, Original, Originals
@@ -22,9 +27,9 @@ from airflow_provider_openai_dest.rendering.packing import MOST_DUPLICATES, Pack
 from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, Renderer, RequestForm, SingleRenderer
 from airflow_provider_openai_dest.rendering.request import Pack
 from airflow_provider_openai_dest.sources.record import Record
-from tests.core.delivery_parts import FakeWire, outcome, record, refusal, reply, script
+from tests.core.delivery_parts import FakeWire, outcome, record, refusal, reply
 from tests.core.json_values import few_examples
-from tests.core.test_destination import PACKED, SINGLE, Delivery, counts
+from tests.core.test_destination import LONGEST, PACKED, SINGLE, Delivery, counts
 
 BOTH = pytest.mark.parametrize("endpoint", [SINGLE, PACKED], ids=["one a request", "packed"])
 BODY = BodyTemplate({"input": "{message.q}", "model": "{message.m}"}, missing="omit")
@@ -161,12 +166,63 @@ def test_when_the_original_is_left_its_equals_are_left(endpoint: EndpointTemplat
     assert delivery.failure(manifest) is not None
 
 
+@dataclass
+class CountedSource:
+    """A source of equal texts that counts how many were read, and does something before the last one."""
+
+    records: int
+    before_last: Callable[[], Any] = lambda: None
+    read: int = 0
+
+    def __iter__(self) -> Iterator[Record]:
+        for number in range(self.records):
+            if number == self.records - 1:
+                self.before_last()
+            self.read += 1
+            yield record(str(number), number, {"q": "a", "m": "m"})
+
+    def fingerprint(self) -> str:
+        """Say nothing."""
+        return "counted"
+
+
 def test_equals_of_what_was_never_sent_are_pending() -> None:
-    """A source that breaks, or a stop, leaves them with their original."""
-    wire = FakeWire(script(refusal(401, "invalid_api_key")))
-    delivery = Delivery(wire=wire, endpoint=PACKED, renderer=sharing_renderer(PACKED), intake_chunk=1)
-    manifest = delivery.run(asking(*"abcd", *"ababefefghgh" * 20))
-    assert (0, manifest.input) == (manifest.delivered, manifest.pending)
+    """Their original is in a pack that is still open when the run is stopped, and the source hangs."""
+    delivery = Delivery(endpoint=PACKED, renderer=sharing_renderer(PACKED), intake_chunk=1, count_seconds=0.05)
+    ended = threading.Event()
+
+    def stop_and_hang() -> None:
+        delivery.destination.stop()
+        ended.wait(LONGEST)
+
+    manifest = delivery.run(CountedSource(6, stop_and_hang))
+    ended.set()
+    assert ((5, 0, 0, 5), []) == (counts(manifest), delivery.wire.sent)
+
+
+@dataclass
+class PatientWire(FakeWire):
+    """A wire that answers when many records have been read, and some time after."""
+
+    source: CountedSource = field(default_factory=lambda: CountedSource(0))
+    read: int = 0
+
+    async def send(self, request: WireRequest) -> WireReply:
+        """Wait for the reading."""
+        while self.source.read < MOST_WAITING:  # noqa: ASYNC110 - another thread reads
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(2 * FULL_SECONDS)
+        self.read = self.source.read
+        return await super().send(request)
+
+
+def test_no_more_are_read_than_may_wait() -> None:
+    """While the first is on the wire, however long that takes."""
+    source = CountedSource(3 * MOST_WAITING)
+    wire = PatientWire(echo, source=source)
+    manifest = Delivery(wire=wire, renderer=sharing_renderer(SINGLE)).run(source)
+    assert (3 * MOST_WAITING, 1) == (manifest.delivered, manifest.requests)
+    assert wire.read < MOST_WAITING + 1000
 
 
 def test_a_pack_that_is_halved_still_serves_those_who_wait() -> None:
