@@ -30,11 +30,13 @@ from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.delivery.progress import Counts, Progress, log_first_of_kind, reporting, total_of
 from airflow_provider_openai_dest.delivery.settled import SettledRecords
 from airflow_provider_openai_dest.delivery.settlement import Settlement
+from airflow_provider_openai_dest.delivery.sharing import Sharing, size_of
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.exceptions import AbortError, LongWaitError, OpenAIDestError, TransientError
 from airflow_provider_openai_dest.manifest import Manifest, Tally
+from airflow_provider_openai_dest.rendering.duplicates import Duplicate
 from airflow_provider_openai_dest.rendering.renderer import Rendered, Renderer
-from airflow_provider_openai_dest.rendering.request import RefusedRecord, RenderedRequest
+from airflow_provider_openai_dest.rendering.request import RenderedRequest
 from airflow_provider_openai_dest.sinks.sink import Sink
 from airflow_provider_openai_dest.sources.record import Source
 
@@ -44,6 +46,7 @@ INTAKE_CHUNK = 64
 NOTHING_CLAIMED = Claimed()
 MAX_XCOM_BYTES = 48 * 1024
 WATCH_SECONDS = 1.0
+FULL_SECONDS = 0.05
 
 
 class Destination:
@@ -106,6 +109,7 @@ class Destination:
         self._grace_seconds = grace_seconds
         self._tally = Tally(max_inline_bytes)
         self._settled = SettledRecords()
+        self._sharing = Sharing()
         self._rendered = 0
         self._is_all_rendered = False
         self._failure: Exception | None = None
@@ -134,6 +138,7 @@ class Destination:
             whole_input=census.is_whole,
             requests=traffic.requests,
             retries=traffic.again,
+            deduplicated=self._sharing.settled,
             waits=traffic.limited,
             waited_seconds=round(traffic.waited_seconds, 3),
             unknown=self._unknown,
@@ -241,9 +246,11 @@ class Destination:
                 if conclusion.may_pass_halved and (halves := self._renderer.split(request)):
                     return halves
                 outcomes, is_large = read_outcomes(self._endpoint, request, conclusion), _is_large(conclusion)
+                size = size_of(self._endpoint, request, conclusion)
+                del conclusion  # the bytes of the answer are not needed any more
+                outcomes += self._sharing.ended(request.claim, outcomes, size)
                 if self._claimed:
                     outcomes = [self._with_fate(outcome) for outcome in outcomes]
-                del conclusion  # the bytes of the answer are not needed any more
                 await settlement.put(outcomes, until_written=is_large)
                 return ()
 
@@ -252,7 +259,7 @@ class Destination:
         census = intake.close()
         self._unknown = intake.unknown
         left = 0 if self._is_all_rendered else census.given - self._rendered
-        self._tally.count(Status.PENDING, settlement.unwritten + left)
+        self._tally.count(Status.PENDING, settlement.unwritten + left + self._sharing.waiting)
         for status, number in census.others.items():
             self._tally.count(status, number)
         self._measure()
@@ -263,11 +270,16 @@ class Destination:
         rendered = self._until_failure(self._claiming(self._renderer.render(self._until_failure(iter(intake)))))
         async with aclosing(read_ahead(rendered, chunk=self._intake_chunk, weigh=_weight)) as items:
             async for item in items:
-                if isinstance(item, RefusedRecord):
-                    await settlement.put([Outcome(record=item.record, status=Status.REJECTED, error=item.error)])
                 self._rendered += _weight(item)
                 if isinstance(item, RenderedRequest):
                     yield item
+                elif isinstance(item, Duplicate):
+                    await settlement.put(self._sharing.join(item))
+                    while self._sharing.is_full and not self._dispatcher.is_stopped:  # noqa: ASYNC110 - a stop ends it
+                        await asyncio.sleep(FULL_SECONDS)
+                else:
+                    refused = [Outcome(record=item.record, status=Status.REJECTED, error=item.error)]
+                    await settlement.put([*refused, *self._sharing.ended(item.claim, refused)])
         self._is_all_rendered = self._failure is None
 
     def _claiming(self, items: Iterator[Rendered]) -> Iterator[Rendered]:
@@ -330,4 +342,4 @@ def _is_large(conclusion: Conclusion) -> bool:
 
 
 def _weight(item: Rendered) -> int:
-    return 1 if isinstance(item, RefusedRecord) else len(item.records)
+    return len(item.records) if isinstance(item, RenderedRequest) else 1

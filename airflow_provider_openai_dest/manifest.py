@@ -30,8 +30,8 @@ class Manifest:
 
     ``origin`` is the task instance and ``delivery`` its number: a cleared task that sends anew begins the next one.
     ``retries`` are requests that were sent before, ``waits`` those that the rate limit refused, and ``waited_seconds``
-    is how long nothing could be sent.
-    ``unknown`` records may have been sent by a try that died, ``duplicates`` were delivered twice.
+    is how long nothing could be sent. ``deduplicated`` records got what came of an equal request, without one of their
+    own. ``unknown`` records may have been sent by a try that died, ``duplicates`` were delivered twice.
     ``delivered + rejected + pending == input`` always holds. ``whole_input`` is false when the source was not read to
     its end: ``input`` counts what was read then. ``outcomes`` are the rows themselves, in input order,
     only while all of them together stay below ``max_xcom_bytes``; otherwise read ``results``.
@@ -45,6 +45,7 @@ class Manifest:
     pending: int = 0
     requests: int = 0
     retries: int = 0
+    deduplicated: int = 0
     waits: int = 0
     waited_seconds: float = 0.0
     maybe_billed: int = 0

@@ -29,6 +29,7 @@ from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.manifest import Manifest
 from airflow_provider_openai_dest.operators.assembly import Delivery, Speed, Storage, new_dispatcher
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
+from airflow_provider_openai_dest.rendering.duplicates import Originals
 from airflow_provider_openai_dest.rendering.file_references import FileReferences
 from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, RequestForm, SingleRenderer
 from airflow_provider_openai_dest.sources.files import FilesSource
@@ -100,10 +101,11 @@ def _run(
     try_number: int = 1,
 ) -> Manifest:
     form = RequestForm(endpoint, base_url=settings.base_url, files=files)
-    template = BodyTemplate(body)
+    renderer = PackedRenderer if endpoint.packing else SingleRenderer
+    originals = Originals(keeps_all=endpoint.packing is None) if endpoint.deterministic else None
     delivery = Delivery(
         endpoint=endpoint,
-        renderer=PackedRenderer(form, template) if endpoint.packing else SingleRenderer(form, template),
+        renderer=renderer(form, BodyTemplate(body), originals),
         dispatcher=new_dispatcher(settings, speed, RetryPolicy()),
         log=DeliveryLog(
             results_dir, Scope(dag_id="bench", run_id="bench", task_id="send"), try_number=try_number, resume="auto"

@@ -12,5 +12,6 @@ CREATE_EMBEDDING = EndpointTemplate(
     defaults={"encoding_format": "base64"},
     packing=Packing(request_field="input", response_items="data", max_records=2048, max_tokens=300_000),
     vector_field="embedding",
+    deterministic=True,
     batchable=True,
 )

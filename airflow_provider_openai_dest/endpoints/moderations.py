@@ -9,5 +9,6 @@ CREATE_MODERATION = EndpointTemplate(
     path="/moderations",
     required=("input",),
     optional=("model",),
+    deterministic=True,
     batchable=True,
 )

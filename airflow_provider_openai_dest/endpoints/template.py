@@ -65,6 +65,7 @@ class EndpointTemplate:
         and finiteness.
     :param images_field: body field with the number of images that are asked for, which count against images a minute.
     :param failed_when: answer fields and their values that make a 200 answer a failure of the record.
+    :param deterministic: whether equal requests have equal answers, so that one of them is enough.
     :param batchable: whether the Batch API takes it.
     """
 
@@ -83,6 +84,7 @@ class EndpointTemplate:
     vector_field: str | None = None
     images_field: str | None = None
     failed_when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    deterministic: bool = False
     batchable: bool = False
 
     def __post_init__(self) -> None:

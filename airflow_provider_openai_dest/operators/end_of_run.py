@@ -45,6 +45,8 @@ def _traffic(manifest: Mapping[str, Any]) -> Iterator[str]:
     retries = manifest.get("retries")
     again = "" if retries is None else f", {retries:,} of them sent again"
     yield f"Requests: {manifest['requests']:,}{again}"
+    if equal := manifest.get("deduplicated"):
+        yield f"{_count(equal, 'record')} got the answer to an equal request, without one of their own"
     seconds = manifest.get("waited_seconds", 0.0)
     if manifest["waits"] or seconds:
         waited = f", {seconds:,.1f} s in which nothing could be sent" if seconds else ""

@@ -78,6 +78,8 @@ class OpenAISendRecordsOperator(BaseOperator):
     :param tokens_per_minute: limit of the account; default the connection's, else learnt from the answers.
     :param images_per_minute: limit of the account; default the connection's, else learnt from the answers.
     :param requests_per_day: limit of the account; default the connection's, else learnt from the answers.
+    :param deduplicate: send equal requests once and give each of their records the answer; default: where the endpoint
+        gives equal answers, as embeddings and moderations do.
     :param max_wait: a longer wait than these seconds, asked by the server or the rate limit, frees the worker: what is
         done is kept and the task is rescheduled, no try is used; None waits in the worker, however long.
     :param ambiguous_retries: further tries of a request whose answer was lost; each may be billed again.
@@ -123,6 +125,7 @@ class OpenAISendRecordsOperator(BaseOperator):
         tokens_per_minute: int | None = None,
         images_per_minute: int | None = None,
         requests_per_day: int | None = None,
+        deduplicate: bool | None = None,
         max_wait: float | None = 120,
         ambiguous_retries: int = 1,
         on_unknown: OnUnknown = "resend",
@@ -160,6 +163,7 @@ class OpenAISendRecordsOperator(BaseOperator):
         self.tokens_per_minute = tokens_per_minute
         self.images_per_minute = images_per_minute
         self.requests_per_day = requests_per_day
+        self.deduplicate = deduplicate
         self.max_wait = max_wait
         self.ambiguous_retries = ambiguous_retries
         self.on_unknown = on_unknown
@@ -207,10 +211,13 @@ class OpenAISendRecordsOperator(BaseOperator):
 
     def renderer(self, form: RequestForm) -> Renderer:
         """Make what turns records into requests: packed where the endpoint takes several records."""
+        from airflow_provider_openai_dest.rendering.duplicates import Originals
         from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, SingleRenderer
 
-        body = self.body_template()
-        return PackedRenderer(form, body) if form.endpoint.packing else SingleRenderer(form, body)
+        renderer = PackedRenderer if form.endpoint.packing else SingleRenderer
+        is_once = form.endpoint.deterministic if self.deduplicate is None else self.deduplicate
+        originals = Originals(keeps_all=form.endpoint.packing is None) if is_once else None
+        return renderer(form, self.body_template(), originals)
 
     def request_form(self, settings: ConnectionSettings) -> RequestForm:
         """Make the parts of the requests that are the same for all records."""

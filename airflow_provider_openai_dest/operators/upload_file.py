@@ -56,7 +56,7 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
         expires_after: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        refuse_fixed(type(self), kwargs, "endpoint", "fields")
+        refuse_fixed(type(self), kwargs, "endpoint", "fields", "deduplicate")
         if is_final(purpose) and purpose not in PURPOSES:
             raise ConfigurationError(f"unknown purpose {purpose!r}: {nearest(purpose, PURPOSES)}")
         if file is not None and kwargs.get("files_root") is None:

@@ -8,9 +8,10 @@ from typing import Any
 
 from airflow_provider_openai_dest.endpoints.template import Packing
 from airflow_provider_openai_dest.exceptions import RecordError
+from airflow_provider_openai_dest.rendering.duplicates import Duplicate, Key, Original, Originals
 from airflow_provider_openai_dest.rendering.encoding import encode_json
 from airflow_provider_openai_dest.rendering.request import Member, Pack
-from airflow_provider_openai_dest.rendering.tokens import CountTokens, estimate_tokens, token_counter
+from airflow_provider_openai_dest.rendering.tokens import estimate_tokens, token_counter
 from airflow_provider_openai_dest.sources.record import Record
 
 _TOKEN_BOUND = 1 << 32
@@ -19,24 +20,54 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 OPEN_PACKS = 32
 """Packs kept open at once, for records whose other fields differ; beyond it the oldest is closed."""
 
+MOST_DUPLICATES = 4096
+"""Duplicates that may wait for what is in open packs; then these are closed, so that the records don't pile up."""
+
 
 class Packer:
     """Collects records into packs: of equal other body fields, and either all texts or all lists of tokens.
 
     :param packing: the endpoint's limits.
+    :param originals: what is not put in a pack again; None puts every record in one.
     """
 
-    def __init__(self, packing: Packing) -> None:
+    def __init__(self, packing: Packing, originals: Originals | None = None) -> None:
         self._packing = packing
+        self._originals = originals
+        self._duplicates = 0
+        self._shared = b""
         self._open: dict[tuple[bytes, bool], _OpenPack] = {}
 
-    def add(self, record: Record, body: dict[str, Any]) -> Iterator[Pack]:
-        """Take one record and give the packs that it closed; raises RecordError when its values can't be packed."""
+    def add(self, record: Record, body: dict[str, Any]) -> Iterator[Pack | Duplicate]:
+        """Take one record and give the packs that it closed, or the duplicate that it is.
+
+        Raises RecordError when its values can't be packed.
+        """
         rest = {name: value for name, value in body.items() if name != self._packing.request_field}
+        value = body[self._packing.request_field]
+        values = own_values(value, self._packing)
+        shared = encode_json(rest)
+        if shared == self._shared:
+            shared = self._shared  # many keys hold it, as one object
+        else:
+            self._shared = shared
+        key: Key = ()
+        if self._originals is not None:
+            key = (shared, value) if isinstance(value, str) else (shared, "json", encode_json(value))
+            if original := self._originals.find(key):
+                yield Duplicate(record=record, original=original)
+                yield from self._close_for(original)
+                return
         model = rest.get("model")
         count = token_counter(model) if isinstance(model, str) else estimate_tokens
-        member = as_member(record, body[self._packing.request_field], self._packing, count)
-        group = (encode_json(rest), isinstance(member.values[0], str))
+        member = Member(
+            record=record,
+            values=values,
+            tokens=sum(map(count, values)),
+            is_list=values is value,
+            key=key,
+        )
+        group = (shared, isinstance(values[0], str))
         pack = self._open.get(group)
         if pack is not None and not pack.has_room(member, self._packing):
             yield self._open.pop(group).close()
@@ -51,6 +82,13 @@ class Packer:
         """Give the packs that are still open."""
         while self._open:
             yield self._open.pop(next(iter(self._open))).close()
+
+    def _close_for(self, original: Original) -> Iterator[Pack]:
+        """Give the open packs when many duplicates wait for them."""
+        self._duplicates += original.end is None
+        if self._duplicates >= MOST_DUPLICATES:
+            self._duplicates = 0
+            yield from self.close()
 
 
 class _OpenPack:
@@ -75,8 +113,8 @@ class _OpenPack:
         return Pack(rest=self._rest, members=tuple(self._members))
 
 
-def as_member(record: Record, value: Any, packing: Packing, count: CountTokens = estimate_tokens) -> Member:
-    """Tell which values one record brings: a text, a list of tokens, or a list of either.
+def own_values(value: Any, packing: Packing) -> Sequence[Any]:
+    """Tell which values one record brings: a list itself, and of one text or one list of tokens just this one.
 
     Raises RecordError for what the API refuses for certain, so that it does not spoil a whole pack.
     """
@@ -96,7 +134,7 @@ def as_member(record: Record, value: Any, packing: Packing, count: CountTokens =
             raise RecordError("empty_input", f"{name} is empty", param=name)
     if len({isinstance(item, str) for item in values}) > 1:
         raise RecordError("invalid_input", f"{name} mixes texts and lists of tokens", param=name)
-    return Member(record=record, values=values, tokens=sum(map(count, values)), is_list=is_list)
+    return values
 
 
 def halves(pack: Pack) -> tuple[Pack, Pack]:

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.exceptions import ConfigurationError, RecordError
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
+from airflow_provider_openai_dest.rendering.duplicates import Claim, Duplicate, Originals
 from airflow_provider_openai_dest.rendering.encoding import encode_json
 from airflow_provider_openai_dest.rendering.file_references import FileReferences
 from airflow_provider_openai_dest.rendering.multipart import FilePart, MultipartBody, flat_fields
 from airflow_provider_openai_dest.rendering.packing import Packer, halves, packed_body
-from airflow_provider_openai_dest.rendering.request import Pack, RefusedRecord, RenderedRequest
+from airflow_provider_openai_dest.rendering.request import Member, Pack, RefusedRecord, RenderedRequest
 from airflow_provider_openai_dest.rendering.target import Target
 from airflow_provider_openai_dest.rendering.tokens import BYTES_A_TOKEN
 from airflow_provider_openai_dest.sources.record import Record
 
-Rendered = RenderedRequest | RefusedRecord
+Rendered = RenderedRequest | RefusedRecord | Duplicate
 
 
 class Renderer(Protocol):
-    """Turns records into requests, streaming; a record that does not fit comes out as a RefusedRecord."""
+    """Turns records into requests, streaming.
+
+    A record that does not fit comes out as a RefusedRecord, and one that equals an earlier one may as a Duplicate.
+    """
 
     def render(self, records: Iterable[Record]) -> Iterator[Rendered]:
         """Render the records in order."""
@@ -59,7 +64,13 @@ class RequestForm:
         return {**self.endpoint.defaults, **body}
 
     def request(
-        self, records: tuple[Record, ...], body: Any, *, pack: Pack | None = None, files: Sequence[FilePart] = ()
+        self,
+        records: tuple[Record, ...],
+        body: Any,
+        *,
+        pack: Pack | None = None,
+        files: Sequence[FilePart] = (),
+        claim: Claim | None = None,
     ) -> RenderedRequest:
         """Put a rendered body into a request; raises RecordError when it can't be written exactly."""
         has_body = self.endpoint.content != "none"
@@ -78,6 +89,7 @@ class RequestForm:
             tokens=_estimated(pack, content),
             images=images if self.endpoint.images_field and isinstance(images, int) else 0,
             pack=pack,
+            claim=claim,
         )
 
     def _content(self, body: Any, files: Sequence[FilePart]) -> tuple[bytes | MultipartBody | None, str | None]:
@@ -106,11 +118,15 @@ class RequestForm:
 
 
 class SingleRenderer:
-    """One record, one request."""
+    """One record, one request.
 
-    def __init__(self, form: RequestForm, body: BodyTemplate) -> None:
+    :param originals: requests that are not sent again; None sends each.
+    """
+
+    def __init__(self, form: RequestForm, body: BodyTemplate, originals: Originals | None = None) -> None:
         self._form = form
         self._body = body
+        self._originals = originals
 
     def render(self, records: Iterable[Record]) -> Iterator[Rendered]:
         """Render each record for itself."""
@@ -118,19 +134,33 @@ class SingleRenderer:
             try:
                 if record.fault:
                     raise record.fault
-                yield self._form.request((record,), self._form.checked(self._body.render(record.data)))
+                request = self._form.request((record,), self._form.checked(self._body.render(record.data)))
             except RecordError as error:
                 yield RefusedRecord(record=record, error=error)
+            else:
+                yield request if self._originals is None else self._first_of(request, self._originals)
 
     def split(self, request: RenderedRequest) -> Sequence[RenderedRequest]:  # noqa: ARG002 - part of the protocol
         """Never: there is only one record."""
         return ()
 
+    def _first_of(self, request: RenderedRequest, originals: Originals) -> RenderedRequest | Duplicate:
+        """Give the request when it is the first of its equals; a form with files is always."""
+        if isinstance(request.content, MultipartBody):
+            return request
+        key = (request.method, request.url, request.content or b"")
+        if original := originals.find(key):
+            return Duplicate(record=request.records[0], original=original)
+        return replace(request, claim=Claim(originals, (key,)))
+
 
 class PackedRenderer:
-    """Several records a request, as the endpoint's packing allows."""
+    """Several records a request, as the endpoint's packing allows.
 
-    def __init__(self, form: RequestForm, body: BodyTemplate) -> None:
+    :param originals: texts that are not sent again; None sends each.
+    """
+
+    def __init__(self, form: RequestForm, body: BodyTemplate, originals: Originals | None = None) -> None:
         if form.endpoint.packing is None:
             raise ConfigurationError(f"{form.endpoint.name} has no packing")
         if form.target.uses_record:
@@ -138,10 +168,11 @@ class PackedRenderer:
         self._form = form
         self._body = body
         self._packing = form.endpoint.packing
+        self._originals = originals
 
     def render(self, records: Iterable[Record]) -> Iterator[Rendered]:
         """Collect records into packs and give each pack when it is full."""
-        packer = Packer(self._packing)
+        packer = Packer(self._packing, self._originals)
         for record in records:
             try:
                 if record.fault:
@@ -159,17 +190,24 @@ class PackedRenderer:
             return ()
         return [self._request(half) for half in halves(request.pack)]
 
-    def _rendered(self, packs: Iterable[Pack]) -> Iterator[Rendered]:
+    def _rendered(self, packs: Iterable[Pack | Duplicate]) -> Iterator[Rendered]:
         for pack in packs:
+            if isinstance(pack, Duplicate):
+                yield pack
+                continue
             try:
                 yield self._request(pack)
             except RecordError as error:
                 for member in pack.members:
-                    yield RefusedRecord(record=member.record, error=error)
+                    yield RefusedRecord(record=member.record, error=error, claim=self._claim([member]))
 
     def _request(self, pack: Pack) -> RenderedRequest:
         records = tuple(member.record for member in pack.members)
-        return self._form.request(records, packed_body(pack, self._packing), pack=pack)
+        body = packed_body(pack, self._packing)
+        return self._form.request(records, body, pack=pack, claim=self._claim(pack.members))
+
+    def _claim(self, members: Iterable[Member]) -> Claim | None:
+        return Claim(self._originals, tuple([member.key for member in members])) if self._originals else None
 
 
 def _as_fields(body: Any) -> dict[str, Any]:

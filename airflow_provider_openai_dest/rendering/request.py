@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_openai_dest.exceptions import RecordError
+from airflow_provider_openai_dest.rendering.duplicates import Claim, Key
 from airflow_provider_openai_dest.rendering.multipart import MultipartBody
 from airflow_provider_openai_dest.sources.record import Record
 
@@ -15,13 +16,15 @@ from airflow_provider_openai_dest.sources.record import Record
 class Member:
     """A record's part of a packed request: its values, of which the answer has one item each.
 
-    ``is_list`` tells that the record gave a list of values and gets a list of items back.
+    ``is_list`` tells that the record gave a list of values and gets a list of items back. ``key`` is what equal ones
+    are known by, where they share the answer.
     """
 
     record: Record
     values: Sequence[Any]
     tokens: int
     is_list: bool = False
+    key: Key = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +40,7 @@ class RenderedRequest:
     """One request, ready to be sent any number of times.
 
     ``model``, ``tokens`` (an estimate) and ``images`` are what the rate limit reserves. ``pack`` is set when several
-    records share it.
+    records share it. ``claim`` is set where records that come later share the answer.
     """
 
     records: tuple[Record, ...]
@@ -50,6 +53,7 @@ class RenderedRequest:
     tokens: int = 0
     images: int = 0
     pack: Pack | None = None
+    claim: Claim | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,3 +62,4 @@ class RefusedRecord:
 
     record: Record
     error: RecordError
+    claim: Claim | None = None

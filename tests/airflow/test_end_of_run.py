@@ -85,3 +85,9 @@ def test_a_fold_ends_whatever_is_in_it() -> None:
     """Each fold that is begun is ended, also when there was nothing to send."""
     lines = logged().lines
     assert ["::group::", "::endgroup::"] == [line[:9] if "::group" in line else line for line in (lines[0], lines[-1])]
+
+
+def test_the_summary_says_how_many_needed_no_request() -> None:
+    """Where equal requests shared an answer; else there is no line."""
+    log = logged(input=9, delivered=9, requests=1, deduplicated=8)
+    assert "8 records got the answer to an equal request, without one of their own" in log.lines

@@ -24,6 +24,7 @@ from airflow_provider_openai_dest.delivery.wire import WireRequest
 from airflow_provider_openai_dest.destination import Destination
 from airflow_provider_openai_dest.exceptions import AbortError, SinkError, TransientError
 from airflow_provider_openai_dest.manifest import Manifest
+from airflow_provider_openai_dest.rendering.duplicates import Originals
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
 from airflow_provider_openai_dest.sinks.results import QuarantineSink, ResultsSink
 from airflow_provider_openai_dest.sources.record import Record
@@ -127,8 +128,9 @@ class FillingStore(Store):
 class Account:
     """The task instance with its folder, and the truth about what the server has done."""
 
-    def __init__(self, values: list[Any], *, is_packed: bool) -> None:
+    def __init__(self, values: list[Any], *, is_packed: bool, shares: bool = False) -> None:
         self.source = ValuesSource(values, "k")
+        self.shares = shares
         self.endpoint = PACKED if is_packed else SINGLE
         self.good_words = {"ok"} if is_packed else {"ok", *JUST_JSON}
         self.store = FillingStore()
@@ -147,7 +149,9 @@ class Account:
         wire = FakeWire(self.server(happening))
         destination = self.destination = Destination(
             endpoint=self.endpoint,
-            renderer=renderer_of(self.endpoint),
+            renderer=renderer_of(
+                self.endpoint, Originals(keeps_all=not self.endpoint.packing) if self.shares else None
+            ),
             dispatcher=dispatcher(wire, address=addressed),
             sinks=(QuarantineSink(log.rows("quarantine")), ResultsSink(log.rows("outcomes"))),
             earlier=log.outcomes(),
@@ -170,10 +174,15 @@ class Account:
             assert not self.settled & set(keys), "a settled record was sent again"
             word = next(script, "ok")
             if word in self.good_words:
-                self.answered.update(keys)
+                self.answered.update(self.equals_of(keys) if self.shares else keys)
             return SERVER[word](keys)
 
         return answer
+
+    def equals_of(self, keys: list[str]) -> set[str]:
+        """Give the keys of all records that hold the same texts as these."""
+        texts = {one.data["q"] for one in self.source if one.key in keys}
+        return {one.key for one in self.source if one.data and one.data.get("q") in texts}
 
     def check_counts(self, manifest: Manifest, happening: Try) -> None:
         """Hold the manifest to the first promise."""
@@ -209,7 +218,7 @@ class Account:
 
 
 values = st.lists(
-    st.builds(lambda k: {"k": k, "q": f"text {k}"}, st.integers(0, 40))
+    st.builds(lambda k: {"k": k, "q": f"text {k % 7}"}, st.integers(0, 40))
     | st.sampled_from([{"k": 99}, {"q": "no key"}, None, {"k": 98, "q": float("nan")}, {"k": 97, "q": ""}]),
     max_size=20,
 )
@@ -224,16 +233,27 @@ tries = st.builds(
 )
 
 
-@given(values=values, tries=st.lists(tries, max_size=3), is_packed=st.booleans())
+@given(values=values, tries=st.lists(tries, max_size=3), is_packed=st.booleans(), shares=st.booleans())
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
-@example(values=[{"k": n, "q": str(n)} for n in range(12)], tries=[Try(replies=["401"] * 9)], is_packed=False)
-@example(values=[{"k": n, "q": str(n)} for n in range(12)], tries=[Try(replies=["500"] * 99)], is_packed=False)
-@example(values=[{"k": n, "q": str(n)} for n in range(12)], tries=[Try(source_breaks_at=6)], is_packed=True)
-@example(values=[{"k": n, "q": str(n)} for n in range(12)], tries=[Try(disk_full_at=2)], is_packed=False)
-@example(values=[{"k": n, "q": str(n)} for n in range(12)], tries=[Try(stop_at=1)], is_packed=True)
-def test_nothing_is_lost_and_paid_work_is_not_repeated(values: list[Any], tries: list[Try], is_packed: bool) -> None:  # noqa: FBT001
+@example(
+    values=[{"k": n, "q": str(n)} for n in range(12)], tries=[Try(replies=["401"] * 9)], is_packed=False, shares=False
+)
+@example(
+    values=[{"k": n, "q": str(n)} for n in range(12)], tries=[Try(replies=["500"] * 99)], is_packed=False, shares=False
+)
+@example(
+    values=[{"k": n, "q": str(n % 5)} for n in range(12)], tries=[Try(source_breaks_at=6)], is_packed=True, shares=True
+)
+@example(values=[{"k": n, "q": str(n)} for n in range(12)], tries=[Try(disk_full_at=2)], is_packed=False, shares=False)
+@example(values=[{"k": n, "q": str(n)} for n in range(12)], tries=[Try(stop_at=1)], is_packed=True, shares=True)
+def test_nothing_is_lost_and_paid_work_is_not_repeated(
+    values: list[Any],
+    tries: list[Try],
+    is_packed: bool,  # noqa: FBT001
+    shares: bool,  # noqa: FBT001
+) -> None:
     """Every record has one end, none without a good answer is delivered, none that is settled is sent again."""
-    account = Account(values, is_packed=is_packed)
+    account = Account(values, is_packed=is_packed, shares=shares)
     for happening in tries:
         manifest = account.run(happening)
         if manifest is not None and account.failure(manifest) is None:

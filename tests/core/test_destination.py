@@ -29,6 +29,7 @@ from airflow_provider_openai_dest.exceptions import (
 )
 from airflow_provider_openai_dest.manifest import Manifest
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
+from airflow_provider_openai_dest.rendering.duplicates import Originals
 from airflow_provider_openai_dest.rendering.renderer import (
     PackedRenderer,
     Rendered,
@@ -63,12 +64,12 @@ REAL_TIME = {"clock": SystemClock(), "concurrency": 1}
 BAD_KEY = refusal(401, "invalid_api_key", "Incorrect API key provided")
 
 
-def renderer_of(endpoint: EndpointTemplate) -> Renderer:
-    """Give the renderer of an endpoint; a body is the record, or its ``q`` for a packed one."""
+def renderer_of(endpoint: EndpointTemplate, originals: Originals | None = None) -> Renderer:
+    """Give the renderer of an endpoint; a body is the record, or its ``q`` for a packed one and where equals share."""
     form = RequestForm(endpoint, base_url="https://api.example/v1")
     if endpoint.packing:
-        return PackedRenderer(form, BodyTemplate({"input": "{message.q}"}))
-    return SingleRenderer(form, BodyTemplate())
+        return PackedRenderer(form, BodyTemplate({"input": "{message.q}"}), originals)
+    return SingleRenderer(form, BodyTemplate({"input": "{message.q}"}) if originals else BodyTemplate(), originals)
 
 
 class Delivery:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from airflow_provider_openai_dest.endpoints.template import Packing
 from airflow_provider_openai_dest.exceptions import RecordError
-from airflow_provider_openai_dest.rendering.packing import OPEN_PACKS, Packer, as_member, halves, packed_body
-from airflow_provider_openai_dest.rendering.request import Pack
+from airflow_provider_openai_dest.rendering.packing import OPEN_PACKS, Packer, halves, own_values, packed_body
+from airflow_provider_openai_dest.rendering.request import Member, Pack
 from airflow_provider_openai_dest.rendering.tokens import estimate_tokens
 from tests.core.json_values import few_examples
 from tests.core.rendering_parts import records
@@ -137,9 +137,8 @@ def test_only_so_many_packs_are_open() -> None:
 )
 def test_what_the_api_refuses_for_certain_spoils_no_pack(value: Any, code: str) -> None:
     """An input that can't be embedded rejects its record before it is packed, and blames the field."""
-    (record,) = records(None)
     with pytest.raises(RecordError) as caught:
-        as_member(record, value, PACKING)
+        own_values(value, PACKING)
 
     assert (caught.value.code, caught.value.param) == (code, "input")
 
@@ -231,6 +230,6 @@ def test_halving_ends_with_single_records(count: int) -> None:
                 assert 0 < len(half.members) < len(pack.members)
                 yield from singles(half)
 
-    members = tuple(as_member(record, "a", PACKING) for record in records(*range(count)))
+    members = tuple(Member(record=record, values=("a",), tokens=1) for record in records(*range(count)))
 
     assert _keys([*singles(Pack(rest={}, members=members))]) == [[str(place)] for place in range(count)]
