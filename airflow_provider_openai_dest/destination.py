@@ -144,7 +144,7 @@ class Destination:
         """
         if self._failure is not None:
             raise self._failure
-        if self._dispatcher.abort is not None:
+        if self._dispatcher.abort is not None and not manifest.is_settled:
             raise AbortError(
                 f"{manifest.endpoint} was stopped: {self._dispatcher.abort}; "
                 f"{manifest.delivered} records are delivered and kept, {manifest.rejected} rejected, "
