@@ -122,7 +122,7 @@ class SinkError(OpenAIDestError):
 
 
 class CheckpointMismatchError(ConfigurationError):
-    """Fail without a retry: account, origin, endpoint or template changed under a half-done delivery."""
+    """Fail without a retry: account, origin, endpoint, model, template or source changed under a half-done delivery."""
 
 
 def _writable(text: str) -> str:

@@ -27,7 +27,13 @@ from airflow_provider_openai_dest.sinks.folder import Folder, RowLog, list_names
 log = logging.getLogger(__name__)
 
 Resume = Literal["auto", "always", "never"]
+OnMismatch = Literal["fail", "restart"]
 Span = Literal["delivery", "generation", "try"]
+
+DIGESTS = frozenset({"template"})
+"""Parts of a fingerprint whose values say nothing to a person."""
+
+LONGEST_VALUE = 200
 
 _MAGIC = re.compile(r"[*?\[]")
 
@@ -47,9 +53,12 @@ class DeliveryLog:
     :param scope: whose delivery it is.
     :param try_number: number of this try, for file names.
     :param generation: how often the run was cleared; a retry has the same, a clear the next.
-    :param fingerprint: what must not change under a half-done delivery: account, origin, endpoint, template.
+    :param fingerprint: what must not change under a half-done delivery: account, origin, endpoint, model, template,
+        source, by the names that an error tells.
     :param resume: ``auto``: a retry continues, a clear of an unfinished delivery continues and tries the rejected
         again, a clear of a finished one sends anew; ``always`` continues; ``never`` sends anew.
+    :param on_mismatch: ``fail`` raises CheckpointMismatchError when the fingerprint changed; ``restart`` sends
+        everything anew, as the next delivery.
     """
 
     def __init__(
@@ -61,6 +70,7 @@ class DeliveryLog:
         generation: int = 0,
         fingerprint: Mapping[str, str] | None = None,
         resume: Resume = "auto",
+        on_mismatch: OnMismatch = "fail",
     ) -> None:
         self.folder = folder
         self.scope = scope
@@ -73,7 +83,9 @@ class DeliveryLog:
         goes_on = resume == "always" or (resume == "auto" and ((last, generation) in claims or not ended))
         self.is_resumed = bool(claims) and goes_on
         self.number = last if self.is_resumed else last + 1
-        self._claim(dict(fingerprint or {}), claimed_generation=began)
+        if self.is_resumed:
+            self._compare(dict(fingerprint or {}), began, on_mismatch)
+        self._claim(dict(fingerprint or {}))
 
     def outcomes(self, kind: str = "outcomes") -> Iterator[Outcome]:
         """Read what earlier tries of this delivery settled: for each record the outcome that holds.
@@ -148,26 +160,46 @@ class DeliveryLog:
     def _prefix(self, kind: str) -> str:
         return f"{kind}-{self.scope.id}-d{self.number}"
 
-    def _claim(self, fingerprint: dict[str, str], *, claimed_generation: int) -> None:
-        if self.is_resumed:
-            self._refuse_changes(fingerprint, f"{self._prefix('delivery')}-g{claimed_generation}.json")
+    def _claim(self, fingerprint: dict[str, str]) -> None:
         name = f"{self._prefix('delivery')}-g{self._generation}.json"
         if name not in self._names:
             claim = _Claim(scope=self.scope.as_row(), fingerprint=fingerprint)
             put_file(self.folder, name, msgspec.json.encode(claim))
 
-    def _refuse_changes(self, fingerprint: dict[str, str], name: str) -> None:
+    def _compare(self, fingerprint: dict[str, str], claimed_generation: int, on_mismatch: OnMismatch) -> None:
+        """Refuse what is not the delivery that was begun, or begin the next one in its place."""
+        claimed = self._claimed(f"{self._prefix('delivery')}-g{claimed_generation}.json")
+        changed = described_changes(claimed, fingerprint)
+        if not changed:
+            return
+        what = f"{changed} changed under the half-done delivery {self.number} in {self.folder}"
+        if on_mismatch == "fail":
+            raise CheckpointMismatchError(
+                f"{what}, and old and new answers would mix: change it back to go on with the rest, or send everything "
+                'anew, and pay for it again, with on_mismatch="restart" (or resume="never", at every try)'
+            )
+        self.is_resumed = False
+        self.number += 1
+        log.warning("%s: everything is sent anew, as delivery %d; the rows of the old one stay", what, self.number)
+
+    def _claimed(self, name: str) -> dict[str, str]:
         try:
             with (self.folder / name).open("rb") as stream:
-                claimed = msgspec.json.decode(stream.read(), type=_Claim).fingerprint
+                return msgspec.json.decode(stream.read(), type=_Claim).fingerprint
         except Exception as error:  # clients of object storage raise what they like
             raise TransientError(f"can't read the state in {self.folder / name}: {error}") from error
-        changed = [name for name in {**claimed, **fingerprint} if claimed.get(name) != fingerprint.get(name)]
-        if changed:
-            raise CheckpointMismatchError(
-                f"{' and '.join(sorted(changed))} changed under the half-done delivery in {self.folder}; "
-                'change it back, or send everything anew with resume="never"'
-            )
+
+
+def described_changes(before: Mapping[str, str], after: Mapping[str, str]) -> str:
+    """Name what differs, with both values where they tell a person something; empty when nothing does."""
+    changed = sorted(name for name in {**before, **after} if before.get(name) != after.get(name))
+    return " and ".join(_change(name, before.get(name), after.get(name)) for name in changed)
+
+
+def _change(name: str, before: str | None, after: str | None) -> str:
+    if before is None or after is None or name in DIGESTS:
+        return name
+    return f"{name} ({before[:LONGEST_VALUE]!r}, now {after[:LONGEST_VALUE]!r})"
 
 
 def _leaves_something(counts: Mapping[str, Any]) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
@@ -40,6 +38,7 @@ if TYPE_CHECKING:
 
 OnUnknown = Literal["resend", "quarantine"]
 Resume = Literal["auto", "always", "never"]
+OnMismatch = Literal["fail", "restart"]
 FORMATS = ("csv", "json", "jsonl", "ndjson", "tsv")
 
 
@@ -84,6 +83,8 @@ class OpenAISendRecordsOperator(BaseOperator):
     :param on_unknown: what a record gets whose answer was lost for good: ``resend`` at the next try, or ``quarantine``.
     :param resume: ``auto``: a retry continues, and so does a clear of an unfinished delivery; a clear of a finished one
         sends anew. ``always`` or ``never`` force it, at every try: ``never`` pays again at a retry as well.
+    :param on_mismatch: what a change of connection, address, account, endpoint, model, template or source under a
+        half-done delivery does: ``fail`` the task, or ``restart``: send everything anew, as the next delivery.
     :param skip_on_empty: skip the task when there are no records; otherwise it succeeds with zero counts.
     :param max_xcom_bytes: outcomes stand in the returned manifest while their JSON is smaller than this; default
         ``[openai_dest] max_xcom_bytes``, 49152.
@@ -127,6 +128,7 @@ class OpenAISendRecordsOperator(BaseOperator):
         ambiguous_retries: int = 1,
         on_unknown: OnUnknown = "resend",
         resume: Resume = "auto",
+        on_mismatch: OnMismatch = "fail",
         skip_on_empty: bool = False,
         max_xcom_bytes: int | None = None,
         files_root: str | None = None,
@@ -164,6 +166,7 @@ class OpenAISendRecordsOperator(BaseOperator):
         self.ambiguous_retries = ambiguous_retries
         self.on_unknown = on_unknown
         self.resume = resume
+        self.on_mismatch = on_mismatch
         self.skip_on_empty = skip_on_empty
         self.max_xcom_bytes = max_xcom_bytes
         self.files_root = files_root
@@ -227,11 +230,28 @@ class OpenAISendRecordsOperator(BaseOperator):
         """Give what shapes the requests: if it changes under a half-done delivery, the delivery is refused."""
         return [self._body_or_default(), self.fields, self.missing]
 
+    def model(self) -> str | None:
+        """Give the model as it is written, which may be a placeholder; None when it stands in the records."""
+        named = self.fields.get("model") or (self.body.get("model") if isinstance(self.body, Mapping) else None)
+        return named if isinstance(named, str) else None
+
+    def one_model(self) -> str | None:
+        """Give the model when it is the same for all records; else None."""
+        named = self.model()
+        return named if named and "{" not in named else None
+
+    def longest_wait(self) -> float | None:
+        """Give the seconds that a worker is held by a wait; None where the task would not come back in time."""
+        from airflow_provider_openai_dest.operators.airflow_versions import reschedule_is_honoured
+
+        return self.max_wait if reschedule_is_honoured() else None
+
     def _deliver(self, context: Context) -> dict[str, Any]:
         from airflow_provider_openai_dest.operators.airflow_versions import AirflowSkipException
+        from airflow_provider_openai_dest.operators.preparation import prepare
 
         source = self.read_source()
-        delivery = self._delivery = self._new_delivery(context)
+        delivery = self._delivery = prepare(self, source, context)
         if self._is_killed:
             raise TransientError("the task was killed before anything was sent")
         manifest = delivery.run(source)
@@ -246,94 +266,6 @@ class OpenAISendRecordsOperator(BaseOperator):
         if self.skip_on_empty and not manifest.input:
             raise AirflowSkipException("there are no records")
         return row
-
-    def _new_delivery(self, context: Context) -> Delivery:
-        from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
-        from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
-        from airflow_provider_openai_dest.hooks.openai_dest import OpenAIDestHook
-        from airflow_provider_openai_dest.hooks.webhook import OpenAIDestWebhookHook
-        from airflow_provider_openai_dest.operators.assembly import Delivery, Speed, Storage, new_dispatcher
-        from airflow_provider_openai_dest.operators.metrics import meter_of
-        from airflow_provider_openai_dest.operators.places import (
-            generation_of,
-            max_xcom_bytes,
-            new_ownership,
-            results_folder,
-            scope_of,
-            was_rescheduled,
-        )
-
-        settings = OpenAIDestHook(self.conn_id).settings
-        webhook = OpenAIDestWebhookHook(self.webhook_conn_id).settings if self.webhook_conn_id else None
-        endpoint = self.endpoint_template()
-        renderer = self.renderer(self.request_form(settings))
-        policy = RetryPolicy(
-            ambiguous_retries=self.ambiguous_retries, quarantine_unknown=self.on_unknown == "quarantine"
-        )
-        scope = scope_of(context)
-        log = DeliveryLog(
-            results_folder(self.results, scope, self.storage_conn_id),
-            scope,
-            try_number=context["ti"].try_number,
-            generation=generation_of(context),
-            fingerprint=self._fingerprint(settings, endpoint),
-            # A try that has waited goes on with itself, also where each try sends everything anew.
-            resume="auto" if self.resume == "never" and was_rescheduled(context) else self.resume,
-        )
-        self.log.info(
-            "Sending to %s as %s with connection %s; results go to %s%s",
-            settings.base_url,
-            endpoint.name,
-            self.conn_id,
-            log.folder,
-            ", after what earlier tries have settled" if log.is_resumed else "",
-        )
-        if context["ti"].try_number > 1 and not log.is_resumed and log.number == 1:
-            self.log.warning(
-                "Try %d finds no state of earlier tries in %s and sends everything: "
-                "results= in a storage that all workers share would keep it",
-                context["ti"].try_number,
-                log.folder,
-            )
-        ownership = new_ownership(log, context)
-        return Delivery(
-            endpoint=endpoint,
-            renderer=renderer,
-            dispatcher=new_dispatcher(
-                settings,
-                Speed(
-                    concurrency=self.concurrency,
-                    requests_per_minute=self.requests_per_minute,
-                    tokens_per_minute=self.tokens_per_minute,
-                    images_per_minute=self.images_per_minute,
-                    requests_per_day=self.requests_per_day,
-                    max_wait=self.longest_wait(),
-                ),
-                policy,
-                ownership.is_kept,
-            ),
-            log=log,
-            storage=Storage(
-                keep_records=self.keep_records,
-                quarantine_records=self.quarantine_records,
-                max_xcom_bytes=max_xcom_bytes(self.max_xcom_bytes),
-            ),
-            webhook=webhook,
-            webhook_batch_size=self.webhook_batch_size,
-            ownership=ownership,
-            meter=meter_of(context, endpoint=endpoint.name, model=self.one_model()),
-        )
-
-    def longest_wait(self) -> float | None:
-        """Give the seconds that a worker is held by a wait; None where the task would not come back in time."""
-        from airflow_provider_openai_dest.operators.airflow_versions import reschedule_is_honoured
-
-        return self.max_wait if reschedule_is_honoured() else None
-
-    def one_model(self) -> str | None:
-        """Give the model when it is the same for all records; else None."""
-        named = self.fields.get("model") or (self.body.get("model") if isinstance(self.body, Mapping) else None)
-        return named if isinstance(named, str) and "{" not in named else None
 
     def _body_or_default(self) -> Any:
         if self.body is not None:
@@ -350,6 +282,7 @@ class OpenAISendRecordsOperator(BaseOperator):
                 "missing": (self.missing, get_args(Missing)),
                 "on_unknown": (self.on_unknown, get_args(OnUnknown)),
                 "resume": (self.resume, get_args(Resume)),
+                "on_mismatch": (self.on_mismatch, get_args(OnMismatch)),
                 "source_format": (self.source_format, FORMATS),
             }
         )
@@ -380,14 +313,3 @@ class OpenAISendRecordsOperator(BaseOperator):
         from airflow_provider_openai_dest.delivery.tolerance import Tolerance
 
         return Tolerance(max_error_rate=self.max_error_rate, max_errors=self.max_errors)
-
-    def _fingerprint(self, settings: ConnectionSettings, endpoint: EndpointTemplate) -> dict[str, str]:
-        template = json.dumps(self.template_parts(), sort_keys=True, default=repr)
-        return {
-            "connection": self.conn_id,
-            "origin": settings.base_url,
-            "organization": settings.organization or "",
-            "project": settings.project or "",
-            "endpoint": f"{endpoint.method} {endpoint.path}",
-            "template": hashlib.sha256(template.encode()).hexdigest()[:16],
-        }

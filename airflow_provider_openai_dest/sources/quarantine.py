@@ -26,10 +26,12 @@ class QuarantineSource:
     ones stand under the key with the delivery's name.
 
     :param files: files that a quarantine wrote.
+    :param name: what was asked for, for the fingerprint; None is the paths of the files.
     """
 
-    def __init__(self, files: Sequence[ReadableFile]) -> None:
+    def __init__(self, files: Sequence[ReadableFile], name: str | None = None) -> None:
         self._files = files
+        self._name = name
 
     def __iter__(self) -> Iterator[Record]:
         """Give the records in the order of the rows."""
@@ -46,8 +48,8 @@ class QuarantineSource:
             yield record
 
     def fingerprint(self) -> str:
-        """Name the files."""
-        return FilesSource(self._files, file_format="jsonl").fingerprint()
+        """Name the place."""
+        return f"quarantine {FilesSource(self._files, file_format='jsonl', name=self._name).fingerprint()}"
 
     def _rows(self) -> Iterator[tuple[str, Record]]:
         for file in self._files:
