@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
 from airflow_provider_openai_dest.checkpoint.ownership import Ownership
+from airflow_provider_openai_dest.checkpoint.replay import Replay
 from airflow_provider_openai_dest.connection.client import request_headers, ssl_context
 from airflow_provider_openai_dest.connection.proxy import proxy_url
 from airflow_provider_openai_dest.connection.settings import ConnectionSettings
 from airflow_provider_openai_dest.connection.webhook_settings import WebhookSettings
 from airflow_provider_openai_dest.delivery.addressing import ApiAddress
 from airflow_provider_openai_dest.delivery.aiohttp_wire import AiohttpWire
+from airflow_provider_openai_dest.delivery.answer import read_outcomes
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher, SystemClock
 from airflow_provider_openai_dest.delivery.meter import Meter
 from airflow_provider_openai_dest.delivery.outcome import Outcome
 from airflow_provider_openai_dest.delivery.rate_limit import Limits
+from airflow_provider_openai_dest.delivery.sent_body import with_bodies
 from airflow_provider_openai_dest.destination import Destination
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.exceptions import TransientError
@@ -66,6 +69,7 @@ class Storage:
 
     keep_records: bool = True
     quarantine_records: bool = True
+    quarantine_body: bool = False
     max_xcom_bytes: int
 
 
@@ -101,6 +105,8 @@ class Delivery:
     :param webhook: where the outcomes are forwarded; None forwards nothing.
     :param meter: takes what is measured.
     :param ownership: whether this try may still send.
+    :param replay: settles what is delivered where it was rejected before, when the source is a quarantine.
+    :param secrets: what may not stand in the quarantine.
     """
 
     def __init__(
@@ -115,9 +121,12 @@ class Delivery:
         webhook_batch_size: int = 1,
         meter: Meter | None = None,
         ownership: Ownership | None = None,
+        replay: Replay | None = None,
+        secrets: Sequence[str] = (),
     ) -> None:
         self._log = log
         self._ownership = ownership or Ownership()
+        self._replay = replay
         self._as_item = item_maker(endpoint.name, log.scope.as_row(), log.number, log.pattern(RESULTS))
         self._webhook = webhook_destination(webhook, log, batch_size=webhook_batch_size) if webhook else None
         self._forwarding = WebhookSink(self._webhook.run, self._as_item) if self._webhook else None
@@ -127,6 +136,7 @@ class Delivery:
             dispatcher=dispatcher,
             sinks=self._sinks(storage),
             keep=BinaryFiles(log.folder, endpoint).keep,
+            read=with_bodies(secrets) if storage.quarantine_body else read_outcomes,
             earlier=self._earlier(),
             max_inline_bytes=storage.max_xcom_bytes,
             on_interrupt=self.stop,
@@ -176,15 +186,19 @@ class Delivery:
             QuarantineSink(self._log.rows(QUARANTINE), keep_records=storage.quarantine_records),
             ResultsSink(self._log.rows(RESULTS), keep_records=storage.keep_records),
         ]
+        if self._replay:
+            sinks.append(self._replay)
         return [*sinks, self._forwarding] if self._forwarding else sinks
 
     def _earlier(self) -> Iterator[Outcome]:
-        """Give what earlier tries settled, and forward what they had no time to forward.
+        """Give what earlier tries settled, and forward or settle elsewhere what they had no time for.
 
         Rows without the record wait until the record is read from the source again.
         """
         forwarded = self._log.keys(FORWARDED) if self._forwarding else set()
         for outcome in self._log.outcomes():
+            if self._replay:
+                self._replay.write([outcome])
             if self._forwarding and self._as_item(outcome).key not in forwarded:
                 if self._keeps_records:
                     self._forwarding.write([outcome])

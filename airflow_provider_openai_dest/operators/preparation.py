@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
+from airflow_provider_openai_dest.checkpoint.replay import Replay
 from airflow_provider_openai_dest.connection.settings import ConnectionSettings
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.hooks.openai_dest import OpenAIDestHook
@@ -15,6 +16,7 @@ from airflow_provider_openai_dest.hooks.webhook import OpenAIDestWebhookHook
 from airflow_provider_openai_dest.operators.assembly import Delivery, Speed, Storage, new_dispatcher
 from airflow_provider_openai_dest.operators.metrics import meter_of
 from airflow_provider_openai_dest.operators.places import (
+    folder_of,
     generation_of,
     max_xcom_bytes,
     new_ownership,
@@ -22,6 +24,7 @@ from airflow_provider_openai_dest.operators.places import (
     scope_of,
     was_rescheduled,
 )
+from airflow_provider_openai_dest.sources.quarantine import QuarantineSource
 from airflow_provider_openai_dest.sources.record import Source
 
 if TYPE_CHECKING:
@@ -36,7 +39,8 @@ def prepare(operator: OpenAISendRecordsOperator, source: Source, context: Contex
     webhook = OpenAIDestWebhookHook(operator.webhook_conn_id).settings if operator.webhook_conn_id else None
     endpoint = operator.endpoint_template()
     renderer = operator.renderer(operator.request_form(settings))
-    log = _open_log(operator, context, fingerprint_of(operator, settings, source))
+    fingerprint = fingerprint_of(operator, settings, source)
+    log = _open_log(operator, context, fingerprint)
     _log_start(operator, log, settings.base_url, context["ti"].try_number)
     ownership = new_ownership(log, context)
     return Delivery(
@@ -47,11 +51,14 @@ def prepare(operator: OpenAISendRecordsOperator, source: Source, context: Contex
         storage=Storage(
             keep_records=operator.keep_records,
             quarantine_records=operator.quarantine_records,
+            quarantine_body=operator.quarantine_body,
             max_xcom_bytes=max_xcom_bytes(operator.max_xcom_bytes),
         ),
         webhook=webhook,
         webhook_batch_size=operator.webhook_batch_size,
         ownership=ownership,
+        replay=_replay_of(source, fingerprint["endpoint"], log, keep_records=operator.keep_records),
+        secrets=settings.secrets,
         meter=meter_of(context, endpoint=endpoint.name, model=operator.one_model()),
     )
 
@@ -107,6 +114,12 @@ def _log_start(operator: OpenAISendRecordsOperator, log: DeliveryLog, base_url: 
             try_number,
             log.folder,
         )
+
+
+def _replay_of(source: Source, endpoint: str, log: DeliveryLog, *, keep_records: bool) -> Replay | None:
+    if not isinstance(source, QuarantineSource):
+        return None
+    return Replay(source, folder_of, endpoint=endpoint, by=log.scope.as_row(), keep_records=keep_records)
 
 
 def _policy_of(operator: OpenAISendRecordsOperator) -> RetryPolicy:

@@ -54,7 +54,7 @@ class OpenAISendRecordsOperator(BaseOperator):
     :param records: the records: the output of an upstream task, a list, one object, or a text (JSON is read as such).
         Records written here are data: Jinja does not touch them.
     :param source: path or URI of files (JSON, JSON Lines, CSV, TSV, each also gzipped), with globs; or a Source object.
-        A quarantine file of an earlier run sends just its records again.
+        A quarantine file of an earlier run, or ``quarantine_of("dag", "task")``, sends just its records again.
     :param source_format: format of the files where their extension does not tell it: ``jsonl``, ``json``, ``csv`` or
         ``tsv``.
     :param storage_conn_id: Airflow connection of the object storage that ``source``, ``results`` and files are in.
@@ -67,6 +67,7 @@ class OpenAISendRecordsOperator(BaseOperator):
         for Dag, run and task below it.
     :param keep_records: write each record beside its answer in the results.
     :param quarantine_records: write rejected records' data into the quarantine, which is needed to send them again.
+    :param quarantine_body: write what was sent of a rejected record beside it, without secrets.
     :param max_error_rate: share of the records that may be rejected, 0.0 to 1.0; the default allows none.
     :param max_errors: number of records that may be rejected.
     :param webhook_conn_id: Airflow connection of the type ``openai_dest_webhook``: each outcome is forwarded there.
@@ -114,6 +115,7 @@ class OpenAISendRecordsOperator(BaseOperator):
         results: str | None = None,
         keep_records: bool = True,
         quarantine_records: bool = True,
+        quarantine_body: bool = False,
         max_error_rate: float | None = None,
         max_errors: int | None = None,
         webhook_conn_id: str | None = None,
@@ -152,6 +154,7 @@ class OpenAISendRecordsOperator(BaseOperator):
         self.results = results
         self.keep_records = keep_records
         self.quarantine_records = quarantine_records
+        self.quarantine_body = quarantine_body
         self.max_error_rate = max_error_rate
         self.max_errors = max_errors
         self.webhook_conn_id = webhook_conn_id
@@ -249,7 +252,10 @@ class OpenAISendRecordsOperator(BaseOperator):
     def _deliver(self, context: Context) -> dict[str, Any]:
         from airflow_provider_openai_dest.operators.airflow_versions import AirflowSkipException
         from airflow_provider_openai_dest.operators.preparation import prepare
+        from airflow_provider_openai_dest.operators.quarantine_of import QuarantineOf
 
+        if isinstance(self.source, QuarantineOf):
+            self.source = self.source.found(lambda text: self.render_template(text, context), self.storage_conn_id)
         source = self.read_source()
         delivery = self._delivery = prepare(self, source, context)
         if self._is_killed:
