@@ -75,7 +75,7 @@ class DeliveryLog:
         self.folder = folder
         self.scope = scope
         self._try_number = try_number
-        self._generation = generation
+        self.generation = generation
         self._names = list_names(folder, f"delivery-{scope.id}-")
         claims = sorted((int(m[1]), int(m[2])) for name in self._names if (m := _CLAIM.fullmatch(name)))
         last, began = claims[-1] if claims else (0, generation)
@@ -93,9 +93,9 @@ class DeliveryLog:
         A rejection holds within its generation: after a clear it is passed over, so that the record is tried again.
         """
         held = SettledRecords()
-        for generation, name in self._row_files(kind):
+        for generation, name in self.row_files(kind):
             for outcome in self._read(name):
-                is_void = outcome.status is Status.REJECTED and generation < self._generation
+                is_void = outcome.status is Status.REJECTED and generation < self.generation
                 if not is_void and held.add(outcome):
                     yield outcome
 
@@ -123,25 +123,31 @@ class DeliveryLog:
             or this ``try``, for what each try does again, such as items that did not arrive.
         """
         spans = {"delivery": "", "generation": f"{self._this_generation}-", "try": f"{self._this_try}-"}
-        folder = _MAGIC.sub(r"[\g<0>]", str(self.folder).rstrip("/"))
-        return f"{folder}/{self._prefix(kind)}-{spans[of]}*.jsonl"
+        return f"{self.pattern_of_folder()}/{self._prefix(kind)}-{spans[of]}*.jsonl"
 
-    def end(self, manifest: Mapping[str, Any]) -> None:
-        """Put the manifest, and the mark of an ended delivery when nothing was left, of the webhook's items neither."""
+    def pattern_of_folder(self) -> str:
+        """Give the folder as a pattern: what would mean something there stands for itself."""
+        return _MAGIC.sub(r"[\g<0>]", str(self.folder).rstrip("/"))
+
+    def end(self, manifest: Mapping[str, Any], *, is_complete: bool = True) -> None:
+        """Put the manifest, and the mark of an ended delivery when nothing was left, of the webhook's items neither.
+
+        :param is_complete: False when something else is left to be done.
+        """
         content = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
         put_file(self.folder, f"{self._prefix('manifest')}.json", content)
-        if not _leaves_something(manifest) and not _leaves_something(manifest.get("webhook") or {}):
+        if is_complete and not _leaves_something(manifest) and not _leaves_something(manifest.get("webhook") or {}):
             put_file(self.folder, f"{self._prefix('delivery')}-end.json", content)
 
     @property
     def _this_generation(self) -> str:
-        return f"g{self._generation:02d}"  # two digits, so that names are in the order of time
+        return f"g{self.generation:02d}"  # two digits, so that names are in the order of time
 
     @property
     def _this_try(self) -> str:
         return f"{self._this_generation}-t{self._try_number:02d}"
 
-    def _row_files(self, kind: str) -> list[tuple[int, str]]:
+    def row_files(self, kind: str) -> list[tuple[int, str]]:
         """List the files of rows, those of the newest try first, each with its generation."""
         names = list_names(self.folder, f"{self._prefix(kind)}-g")
         found = sorted((int(m[1]), int(m[2]), name) for name in names if (m := _ROWS.fullmatch(name)))
@@ -161,7 +167,7 @@ class DeliveryLog:
         return f"{kind}-{self.scope.id}-d{self.number}"
 
     def _claim(self, fingerprint: dict[str, str]) -> None:
-        name = f"{self._prefix('delivery')}-g{self._generation}.json"
+        name = f"{self._prefix('delivery')}-g{self.generation}.json"
         if name not in self._names:
             claim = _Claim(scope=self.scope.as_row(), fingerprint=fingerprint)
             put_file(self.folder, name, msgspec.json.encode(claim))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
 from airflow_provider_openai_dest.checkpoint.ownership import Ownership
 from airflow_provider_openai_dest.checkpoint.replay import Replay
+from airflow_provider_openai_dest.checkpoint.tidy_results import TidyForm, TidyResults
 from airflow_provider_openai_dest.connection.client import request_headers, ssl_context
 from airflow_provider_openai_dest.connection.proxy import proxy_url
 from airflow_provider_openai_dest.connection.settings import ConnectionSettings
@@ -71,6 +72,7 @@ class Storage:
     quarantine_records: bool = True
     quarantine_body: bool = False
     max_xcom_bytes: int
+    tidy: TidyForm = field(default_factory=TidyForm)
 
 
 def new_dispatcher(
@@ -127,6 +129,8 @@ class Delivery:
         self._log = log
         self._ownership = ownership or Ownership()
         self._replay = replay
+        self._tidy = TidyResults(log, RESULTS, storage.tidy) if storage.tidy.is_wanted else None
+        self._failure: Exception | None = None
         self._as_item = item_maker(endpoint.name, log.scope.as_row(), log.number, log.pattern(RESULTS))
         self._webhook = webhook_destination(webhook, log, batch_size=webhook_batch_size) if webhook else None
         self._forwarding = WebhookSink(self._webhook.run, self._as_item) if self._webhook else None
@@ -148,17 +152,18 @@ class Delivery:
 
     def run(self, source: Source) -> Manifest:
         """Send the source, forward the outcomes, and put the manifest beside the results."""
-        manifest = self._destination.run(Watched(source, self._forward_earlier) if self._forwarding else source)
+        manifest = self._destination.run(self._watched(source))
         manifest.origin = self._log.scope.as_row()
         manifest.delivery = self._log.number
         if manifest.delivered or manifest.rejected:
-            manifest.results = self._log.pattern(RESULTS)
+            manifest.results = manifest.rows = self._log.pattern(RESULTS)
         if manifest.rejected:
             manifest.quarantine = self._log.pattern(QUARANTINE, of="generation")
         if self._forwarding and self._forwarding.manifest:
             manifest.webhook = self._forwarded(self._forwarding.manifest)
         if self._ownership.is_kept():  # else the manifest beside the results is the later try's to write
-            self._log.end(manifest.as_dict())
+            self._put_tidy(manifest)
+            self._log.end(manifest.as_dict(), is_complete=self._failure is None)
         return manifest
 
     def raise_failure(self, manifest: Manifest, *, webhook_required: bool) -> None:
@@ -166,6 +171,8 @@ class Delivery:
         if self._ownership.lost:
             raise TransientError(f"{self._ownership.lost}: nothing more was sent, what was answered is kept")
         self._destination.raise_failure(manifest)
+        if self._failure:
+            raise self._failure
         if self._webhook and self._forwarding and webhook_required:
             raise_if_undelivered(self._webhook, self._forwarding.manifest)
 
@@ -179,6 +186,20 @@ class Delivery:
         self._ownership.renew(now)
         if not self._ownership.is_kept():
             self.stop()
+
+    def _watched(self, source: Source) -> Source:
+        if self._forwarding:
+            source = Watched(source, self._forward_earlier)
+        return Watched(source, self._tidy.keys.see) if self._tidy else source
+
+    def _put_tidy(self, manifest: Manifest) -> None:
+        """Bring the rows into the form that was asked for, once nothing is left; a failure is told at the end."""
+        if self._tidy is None or not manifest.is_settled or not manifest.results:
+            return
+        try:
+            manifest.results = self._tidy.put(manifest.as_dict())
+        except Exception as error:  # noqa: BLE001 - everything is sent and kept: the next try puts the files alone
+            self._failure = error
 
     def _sinks(self, storage: Storage) -> list[Sink]:
         # The results come last of the two: a record that stands in them is settled, and must be in the quarantine then.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
 from airflow_provider_openai_dest.checkpoint.replay import Replay
+from airflow_provider_openai_dest.checkpoint.tidy_results import TidyForm
 from airflow_provider_openai_dest.connection.settings import ConnectionSettings
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.hooks.openai_dest import OpenAIDestHook
@@ -24,6 +25,7 @@ from airflow_provider_openai_dest.operators.places import (
     scope_of,
     was_rescheduled,
 )
+from airflow_provider_openai_dest.sinks.parquet import require_pyarrow
 from airflow_provider_openai_dest.sources.quarantine import QuarantineSource
 from airflow_provider_openai_dest.sources.record import Source
 
@@ -53,6 +55,7 @@ def prepare(operator: OpenAISendRecordsOperator, source: Source, context: Contex
             quarantine_records=operator.quarantine_records,
             quarantine_body=operator.quarantine_body,
             max_xcom_bytes=max_xcom_bytes(operator.max_xcom_bytes),
+            tidy=_tidy_form_of(operator),
         ),
         webhook=webhook,
         webhook_batch_size=operator.webhook_batch_size,
@@ -120,6 +123,13 @@ def _replay_of(source: Source, endpoint: str, log: DeliveryLog, *, keep_records:
     if not isinstance(source, QuarantineSource):
         return None
     return Replay(source, folder_of, endpoint=endpoint, by=log.scope.as_row(), keep_records=keep_records)
+
+
+def _tidy_form_of(operator: OpenAISendRecordsOperator) -> TidyForm:
+    if operator.results_format == "parquet":
+        require_pyarrow()
+    vector_field = operator.endpoint_template().vector_field
+    return TidyForm(format=operator.results_format, order=operator.results_order, vector_field=vector_field)
 
 
 def _policy_of(operator: OpenAISendRecordsOperator) -> RetryPolicy:

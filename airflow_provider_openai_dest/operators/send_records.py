@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from airflow_provider_openai_dest.sources.record import Source
 
 OnUnknown = Literal["resend", "quarantine"]
+ResultsFormat = Literal["jsonl", "jsonl.gz", "parquet"]
+ResultsOrder = Literal["completion", "input"]
 Resume = Literal["auto", "always", "never"]
 OnMismatch = Literal["fail", "restart"]
 FORMATS = ("csv", "json", "jsonl", "ndjson", "tsv")
@@ -65,6 +67,9 @@ class OpenAISendRecordsOperator(BaseOperator):
     :param missing: what a missing field does: ``reject`` the record, send ``null``, or ``omit`` the field.
     :param results: folder, as a path or URI, for the outcomes; default ``[openai_dest] results_path`` with folders
         for Dag, run and task below it.
+    :param results_format: ``jsonl``, ``jsonl.gz`` or ``parquet`` (which needs the extra of that name): once nothing is
+        pending, the results are written as files of this form with each record once; ``jsonl`` leaves the rows.
+    :param results_order: ``completion``, or ``input``: such files are in the order of the data set.
     :param keep_records: write each record beside its answer in the results.
     :param quarantine_records: write rejected records' data into the quarantine, which is needed to send them again.
     :param quarantine_body: write what was sent of a rejected record beside it, without secrets.
@@ -113,6 +118,8 @@ class OpenAISendRecordsOperator(BaseOperator):
         fields: dict[str, Any] | None = None,
         missing: Missing = "reject",
         results: str | None = None,
+        results_format: ResultsFormat = "jsonl",
+        results_order: ResultsOrder = "completion",
         keep_records: bool = True,
         quarantine_records: bool = True,
         quarantine_body: bool = False,
@@ -152,6 +159,8 @@ class OpenAISendRecordsOperator(BaseOperator):
         self.fields = {name: value for name, value in (fields or {}).items() if value is not None}
         self.missing = missing
         self.results = results
+        self.results_format = results_format
+        self.results_order = results_order
         self.keep_records = keep_records
         self.quarantine_records = quarantine_records
         self.quarantine_body = quarantine_body
@@ -287,6 +296,8 @@ class OpenAISendRecordsOperator(BaseOperator):
             {
                 "missing": (self.missing, get_args(Missing)),
                 "on_unknown": (self.on_unknown, get_args(OnUnknown)),
+                "results_format": (self.results_format, get_args(ResultsFormat)),
+                "results_order": (self.results_order, get_args(ResultsOrder)),
                 "resume": (self.resume, get_args(Resume)),
                 "on_mismatch": (self.on_mismatch, get_args(OnMismatch)),
                 "source_format": (self.source_format, FORMATS),

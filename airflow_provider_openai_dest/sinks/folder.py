@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 
 PRIVATE = 0o600
 
+BLOCK_BYTES = 256 * 1024
+"""So much of a file is read at once."""
+
 MOST_STARTS = 64
 """Places of a broken line where a whole row is looked for."""
 
@@ -202,12 +205,12 @@ def read_rows(folder: Folder, names: Iterable[str]) -> Iterator[dict[str, Any]]:
 
 def _unpacked(file: Folder) -> Iterator[bytes]:
     blocks = _blocks(file)
-    return inflate(blocks, str(file), PIECE_BYTES) if file.name.endswith(".gz") else blocks
+    return inflate(blocks, str(file), BLOCK_BYTES) if file.name.endswith(".gz") else blocks
 
 
 def _blocks(file: Folder) -> Iterator[bytes]:
     with file.open("rb") as stream:
-        while block := stream.read(PIECE_BYTES):
+        while block := stream.read(BLOCK_BYTES):
             yield block
 
 
