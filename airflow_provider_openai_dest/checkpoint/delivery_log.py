@@ -14,10 +14,13 @@ import logging
 import re
 import secrets
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any, Literal
 
 import msgspec
 
+from airflow_provider_openai_dest.checkpoint.claims import Claimed, read_claims
+from airflow_provider_openai_dest.checkpoint.marks import Marks, MarksLog, read_marks
 from airflow_provider_openai_dest.checkpoint.scope import Scope
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.delivery.settled import SettledRecords
@@ -38,6 +41,7 @@ LONGEST_VALUE = 200
 _MAGIC = re.compile(r"[*?\[]")
 
 _CLAIM = re.compile(r"delivery-[0-9a-f]+-d(\d+)-g(\d+)\.json")
+_END_OF_NAME = re.compile(r"(-\d{6})?\.jsonl$")
 _ROWS = re.compile(r".+-d\d+-g(\d+)-t(\d+)-.+\.jsonl")
 
 
@@ -75,7 +79,7 @@ class DeliveryLog:
         self.folder = folder
         self.scope = scope
         self._try_number = try_number
-        self.generation = generation
+        self._generation = generation
         self._names = list_names(folder, f"delivery-{scope.id}-")
         claims = sorted((int(m[1]), int(m[2])) for name in self._names if (m := _CLAIM.fullmatch(name)))
         last, began = claims[-1] if claims else (0, generation)
@@ -95,9 +99,29 @@ class DeliveryLog:
         held = SettledRecords()
         for generation, name in self.row_files(kind):
             for outcome in self._read(name):
-                is_void = outcome.status is Status.REJECTED and generation < self.generation
+                is_void = outcome.status is Status.REJECTED and generation < self._generation
                 if not is_void and held.add(outcome):
                     yield outcome
+
+    def settled(self) -> Iterator[Outcome | Marks]:
+        """Read what earlier tries of this delivery settled, the newest first, from marks as far as there are some.
+
+        A rejection of an earlier generation is passed over, so that the record is tried again after a clear.
+        """
+        has_marks = not list_names(self.folder, self._prefix("unmarked"))
+        for generation, name in self._logs("outcomes"):
+            is_earlier = generation < self._generation
+            files = list_names(self.folder, f"{name.replace('outcomes-', 'marks-', 1)}-") if has_marks else []
+            marks = read_marks(self.folder, files)
+            for outcome in self._rows_after(name, marks[-1].end if marks else 0):
+                if not (is_earlier and outcome.status is Status.REJECTED):
+                    yield outcome
+            yield from (one.delivered_only() if is_earlier else one for one in reversed(marks))
+
+    def claimed(self) -> Claimed:
+        """Read which records earlier tries of this delivery may have sent."""
+        names = [name for _, name in self._logs("claims")]
+        return read_claims(read_rows(self.folder, self._files_of(name)) for name in names)
 
     def delivered(self, kind: str) -> Iterator[Outcome]:
         """Read what earlier tries of this delivery delivered, for a log whose rejections each try sends again."""
@@ -115,6 +139,15 @@ class DeliveryLog:
         beginning = f"{self._prefix(kind)}-{self._this_try}-"
         earlier = len(list_names(self.folder, beginning))
         return RowLog(self.folder, f"{beginning}{earlier:06d}{secrets.token_hex(3)}")
+
+    def marked_rows(self, kind: str) -> tuple[RowLog, MarksLog]:
+        """Open a new log of rows, and the marks beside it."""
+        rows = self.rows(kind)
+        return rows, MarksLog(self.folder, rows.name.replace(kind, "marks", 1))
+
+    def distrust_marks(self) -> None:
+        """Say that a row is gone of which a mark tells that it is there: from now on the rows themselves are read."""
+        put_file(self.folder, f"{self._prefix('unmarked')}.json", b"{}")
 
     def pattern(self, kind: str, *, of: Span = "delivery") -> str:
         """Give the pattern of the files of one kind, for manifests and readers.
@@ -140,8 +173,13 @@ class DeliveryLog:
             put_file(self.folder, f"{self._prefix('delivery')}-end.json", content)
 
     @property
+    def generation(self) -> int:
+        """How often the run was cleared."""
+        return self._generation
+
+    @property
     def _this_generation(self) -> str:
-        return f"g{self.generation:02d}"  # two digits, so that names are in the order of time
+        return f"g{self._generation:02d}"  # two digits, so that names are in the order of time
 
     @property
     def _this_try(self) -> str:
@@ -153,9 +191,23 @@ class DeliveryLog:
         found = sorted((int(m[1]), int(m[2]), name) for name in names if (m := _ROWS.fullmatch(name)))
         return [(generation, name) for generation, _, name in reversed(found)]
 
-    def _read(self, name: str) -> Iterator[Outcome]:
+    def _logs(self, kind: str) -> list[tuple[int, str]]:
+        """List the logs of rows, the newest first, each with its generation; in object storage one has many files."""
+        return list(dict.fromkeys((generation, _log_of(name)) for generation, name in self.row_files(kind)))
+
+    def _files_of(self, name: str) -> list[str]:
+        return [file for file in list_names(self.folder, name) if _log_of(file) == name]
+
+    def _rows_after(self, name: str, position: int) -> Iterator[Outcome]:
+        """Read the outcomes of one log from a position on: bytes of a local file, or segments."""
+        files = self._files_of(name)
+        if files == [f"{name}.jsonl"]:
+            return self._read(files[0], start=position)
+        return chain.from_iterable(map(self._read, files[position:]))
+
+    def _read(self, name: str, start: int = 0) -> Iterator[Outcome]:
         strange = 0
-        for row in read_rows(self.folder, [name]):
+        for row in read_rows(self.folder, [name], start):
             try:
                 yield Outcome.from_row(row)
             except RecordError:
@@ -167,7 +219,7 @@ class DeliveryLog:
         return f"{kind}-{self.scope.id}-d{self.number}"
 
     def _claim(self, fingerprint: dict[str, str]) -> None:
-        name = f"{self._prefix('delivery')}-g{self.generation}.json"
+        name = f"{self._prefix('delivery')}-g{self._generation}.json"
         if name not in self._names:
             claim = _Claim(scope=self.scope.as_row(), fingerprint=fingerprint)
             put_file(self.folder, name, msgspec.json.encode(claim))
@@ -206,6 +258,10 @@ def _change(name: str, before: str | None, after: str | None) -> str:
     if before is None or after is None or name in DIGESTS:
         return name
     return f"{name} ({before[:LONGEST_VALUE]!r}, now {after[:LONGEST_VALUE]!r})"
+
+
+def _log_of(file: str) -> str:
+    return _END_OF_NAME.sub("", file)
 
 
 def _leaves_something(counts: Mapping[str, Any]) -> bool:

@@ -73,6 +73,7 @@ class TidyResults:
         shape = AnswerShape(self._form.vector_field)
         rows = HoldingRows(self._log, self._kind, self.keys, shape.see)
         if len(rows) != len(self.keys):
+            self._log.distrust_marks()
             raise TransientError(
                 f"{len(self.keys) - len(rows)} of {len(self.keys)} rows can't be found any more in "
                 f"{self._log.folder}: the next try sends their records"

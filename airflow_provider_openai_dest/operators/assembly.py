@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from airflow_provider_openai_dest.checkpoint.claims import CLAIM_RECORDS, FEWER_RECORDS, Claims
 from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
 from airflow_provider_openai_dest.checkpoint.ownership import Ownership
 from airflow_provider_openai_dest.checkpoint.replay import Replay
@@ -109,6 +110,7 @@ class Delivery:
     :param ownership: whether this try may still send.
     :param replay: settles what is delivered where it was rejected before, when the source is a quarantine.
     :param secrets: what may not stand in the quarantine.
+    :param quarantine_unknown: reject records that a try which died may have sent, where they would be sent again.
     """
 
     def __init__(
@@ -125,6 +127,7 @@ class Delivery:
         ownership: Ownership | None = None,
         replay: Replay | None = None,
         secrets: Sequence[str] = (),
+        quarantine_unknown: bool = False,
     ) -> None:
         self._log = log
         self._ownership = ownership or Ownership()
@@ -141,7 +144,10 @@ class Delivery:
             sinks=self._sinks(storage),
             keep=BinaryFiles(log.folder, endpoint).keep,
             read=with_bodies(secrets) if storage.quarantine_body else read_outcomes,
-            earlier=self._earlier(),
+            earlier=self._earlier() if self._forwarding or self._replay else log.settled(),
+            claims=Claims(log.rows("claims"), FEWER_RECORDS if quarantine_unknown else CLAIM_RECORDS),
+            claimed=log.claimed(),
+            quarantine_unknown=quarantine_unknown,
             max_inline_bytes=storage.max_xcom_bytes,
             on_interrupt=self.stop,
             meter=meter,
@@ -203,9 +209,10 @@ class Delivery:
 
     def _sinks(self, storage: Storage) -> list[Sink]:
         # The results come last of the two: a record that stands in them is settled, and must be in the quarantine then.
+        rows, marks = self._log.marked_rows(RESULTS)
         sinks: list[Sink] = [
             QuarantineSink(self._log.rows(QUARANTINE), keep_records=storage.quarantine_records),
-            ResultsSink(self._log.rows(RESULTS), keep_records=storage.keep_records),
+            ResultsSink(rows, keep_records=storage.keep_records, marks=marks),
         ]
         if self._replay:
             sinks.append(self._replay)

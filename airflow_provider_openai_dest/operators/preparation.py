@@ -60,6 +60,7 @@ def prepare(operator: OpenAISendRecordsOperator, source: Source, context: Contex
         webhook=webhook,
         webhook_batch_size=operator.webhook_batch_size,
         ownership=ownership,
+        quarantine_unknown=operator.on_unknown == "quarantine",
         replay=_replay_of(source, fingerprint["endpoint"], log, keep_records=operator.keep_records),
         secrets=settings.secrets,
         meter=meter_of(context, endpoint=endpoint.name, model=operator.one_model()),

@@ -29,14 +29,19 @@ class HashIndex:
 
     def add(self, hashed: int) -> int:
         """Give the number of a hash, the next one when it is new."""
-        place = self._place_of(hashed)
-        if taken := self._places[place]:
-            return taken - 1
-        self._hashes.append(hashed)
-        self._places[place] = len(self._hashes)
-        if len(self._hashes) > len(self._places) * FULLEST:
+        places, hashes = self._places, self._hashes
+        mask = len(places) - 1
+        place = hashed & mask
+        while taken := places[place]:  # as in _place_of; a call for each record would be felt
+            if hashes[taken - 1] == hashed:
+                return taken - 1
+            place = (place + 1) & mask
+        hashes.append(hashed)
+        number = len(hashes)
+        places[place] = number
+        if number > len(places) * FULLEST:
             self._grow()
-        return len(self._hashes) - 1
+        return number - 1
 
     def _place_of(self, hashed: int) -> int:
         """Give the place of a hash, or the free one where it would stand."""

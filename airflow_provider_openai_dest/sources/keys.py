@@ -66,6 +66,8 @@ def _key_of(data: Any, path: FieldPath) -> str:
         value = path.find(data)
     except LookupError:
         raise RecordError("missing_key", f"the record has no field {path}", param=str(path)) from None
+    if type(value) is str and value and value.isascii():  # nearly all of them
+        return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if not isinstance(value, _SCALARS):

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_openai_dest.checkpoint import tidy_results
+from airflow_provider_openai_dest.checkpoint import marks, tidy_results
 from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
 from airflow_provider_openai_dest.checkpoint.scope import Scope
 from airflow_provider_openai_dest.checkpoint.tidy_results import TidyForm, TidyResults
@@ -212,6 +212,24 @@ def test_a_row_that_is_gone_is_told(folder: Folder) -> None:
     write(folder, outcome("a", record=A))
     with pytest.raises(TransientError, match="1 of 2 rows can't be found"):
         put(folder, A, B)
+
+
+def test_a_row_that_is_gone_although_it_has_a_mark_is_sent_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next try looks at the rows themselves: what was damaged is not settled, the others are."""
+    monkeypatch.setattr(marks, "LEAST_RECORDS", 1)
+    rows, marked = log_in(tmp_path).marked_rows("outcomes")
+    sink = ResultsSink(rows, marks=marked)
+    sink.write([outcome("a", record=A), outcome("b", record=B)])
+    sink.flush()
+    sink.close()
+    (file,) = tmp_path.glob("outcomes-*.jsonl")
+    file.write_bytes(b"x" + file.read_bytes()[1:])
+    with pytest.raises(TransientError, match="1 of 2 rows"):
+        put(tmp_path, A, B, try_number=2)
+    left = [one.record.key for one in log_in(tmp_path, try_number=3).settled() if isinstance(one, Outcome)]
+    assert ["b"] == left
 
 
 def peak_of(tidy: TidyResults, answer: Any, number: int) -> int:
