@@ -86,7 +86,7 @@ class LongWaitError(TransientError):
 
 
 class AbortError(OpenAIDestError):
-    """Stop now and fail without a retry: the key, the quota or the project is refused.
+    """Stop now and fail without a retry: the key, the quota, the project, the model or the template is refused.
 
     :param manifest: what the run had done until then.
     """

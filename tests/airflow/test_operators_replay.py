@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk.io import attach
+from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_openai_dest import (
     OpenAIEmbeddingOperator,
@@ -17,6 +21,7 @@ from airflow_provider_openai_dest import (
 )
 from airflow_provider_openai_dest.exceptions import TransientError
 from airflow_provider_openai_dest.operators.airflow_versions import AirflowFailException
+from airflow_provider_openai_dest.operators.object_storage import find_files
 from airflow_provider_openai_dest.sandbox import Sandbox
 from tests.airflow.operator_context import ASK, EMBED, api_requests, counts, fail, rows_of, run
 
@@ -315,3 +320,29 @@ def test_the_body_of_a_form_has_no_file(sandbox: Sandbox, results: Path, tmp_pat
     assert "user_data" in row["body"]
     assert 'filename="a.txt"' in row["body"]
     assert "content-of-the-file" not in row["body"]
+
+
+# -- in object storage -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def bucket() -> Iterator[str]:
+    """Give a folder in an object store, where files can't grow."""
+    attach("memory", "replay_store", fs=MemoryFileSystem())
+    yield "memory://replay_store@bucket/replays"
+    MemoryFileSystem.store.clear()
+    MemoryFileSystem.pseudo_dirs[:] = [""]
+
+
+@pytest.mark.parametrize("run_id", ["latest", "manual__2026-11-22T08:00:00+00:00"])
+def test_a_replay_settles_in_object_storage_as_well(sandbox: Sandbox, bucket: str, run_id: str) -> None:
+    """And the results of both can be brought into one set."""
+    original = ask(results=f"{bucket}/a", results_format="jsonl.gz", results_order="input")
+    ask_with_two_refused(sandbox, original)
+    run(replay(quarantine_of("delivery", "ask", run_id, results=f"{bucket}/a"), results=f"{bucket}/b"))
+    assert 2 == sent(sandbox)
+    manifest = run(original, clear_number=1)
+    assert ((6, 6, 0, 0), 0) == (counts(manifest), sent(sandbox))
+    (part,) = find_files(manifest["results"], "replay_store")
+    with part.open("rb") as stream, gzip.open(stream) as lines:
+        assert list("abcdef") == [json.loads(line)["key"] for line in lines]
