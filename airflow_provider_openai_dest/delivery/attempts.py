@@ -34,12 +34,14 @@ class NoReply:
     """A request without an answer that can be used.
 
     ``left`` is false when it never left: nothing can have been billed then. ``is_final`` says that an answer came
-    which nobody can read, and that asking again would only be billed again.
+    which nobody can read, and that asking again would only be billed again. ``is_local`` says that the request could
+    not even be made, which tells nothing of the server.
     """
 
     reason: str
     left: bool
     is_final: bool = False
+    is_local: bool = False
 
 
 Ending = Reply | NoReply

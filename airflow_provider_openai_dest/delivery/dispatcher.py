@@ -26,7 +26,7 @@ from airflow_provider_openai_dest.delivery.traffic import Traffic
 from airflow_provider_openai_dest.delivery.usage import used_tokens
 from airflow_provider_openai_dest.delivery.verdict import FIRST_SERVER_ERROR, Verdict
 from airflow_provider_openai_dest.delivery.window import Window
-from airflow_provider_openai_dest.delivery.wire import NoAnswerError, Wire
+from airflow_provider_openai_dest.delivery.wire import NoAnswerError, UnreadableBodyError, Wire
 from airflow_provider_openai_dest.exceptions import RecordError
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
 
@@ -240,7 +240,7 @@ class Dispatcher:
         try:
             answer = await self._wire.send(self._address(flight.request))
         except NoAnswerError as error:
-            reply = NoReply(str(error), left=error.left)
+            reply = NoReply(str(error), left=error.left, is_local=isinstance(error, UnreadableBodyError))
         except UnusableAnswerError as error:
             reply = NoReply(f"{type(error).__name__}: {error}", left=True, is_final=True)
         else:
@@ -310,5 +310,5 @@ class Dispatcher:
 def _is_failure(reply: Ending) -> bool:
     """Tell whether it is the server that failed, not the record."""
     if isinstance(reply, NoReply):
-        return not reply.is_final
+        return not (reply.is_final or reply.is_local)
     return reply.status_code >= FIRST_SERVER_ERROR

@@ -255,6 +255,14 @@ def test_a_server_that_fails_for_some_is_no_outage() -> None:
     assert 5 == run.ends["7"].attempts
 
 
+def test_files_that_can_not_be_read_are_no_outage() -> None:
+    """They say nothing of the server: each is tried to its last attempt, and the others go."""
+    error = UnreadableBodyError("can't read the file")
+    run = run_of(40, *[error] * 30, reply(), concurrency=4)
+    assert (None, 0) == (run.dispatcher.outage, run.pending())
+    assert run.wire.clock.time < 30
+
+
 # what the wire raises -> attempts, code, whether it may have been billed
 NO_REPLIES: dict[str, tuple[Exception, tuple[int, str, bool]]] = {
     "never left": (not_sent(), (5, "not_sent", False)),
