@@ -27,6 +27,7 @@ _PUBLIC = {
     "Record": "sources.record",
     "Source": "sources.record",
     "decode_embedding": "delivery.vector",
+    "quarantine_of": "operators.quarantine_of",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from airflow_provider_openai_dest.checkpoint.claims import Claimed, Claims
 from airflow_provider_openai_dest.checkpoint.marks import Marks
-from airflow_provider_openai_dest.delivery.answer import read_outcomes
+from airflow_provider_openai_dest.delivery.answer import ReadOutcomes, read_outcomes
 from airflow_provider_openai_dest.delivery.answer_bytes import LARGE_BYTES
 from airflow_provider_openai_dest.delivery.attempts import Conclusion
 from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher
@@ -66,6 +66,7 @@ class Destination:
     :param on_interrupt: called when the run is interrupted or breaks, to stop what runs beside it.
     :param meter: takes what is measured.
     :param watch: called every second by the thread that called :meth:`run`, with a monotonic time.
+    :param read: gives the outcomes of a concluded request.
     :param count_seconds: how long the rest of the source is read, only to be counted, after the sending was stopped.
     :param grace_seconds: how long answers are waited for after the run was interrupted.
     """
@@ -87,6 +88,7 @@ class Destination:
         on_interrupt: Callable[[], None] = lambda: None,
         meter: Meter | None = None,
         watch: Callable[[float], None] = lambda _now: None,
+        read: ReadOutcomes = read_outcomes,
         count_seconds: float = 2.0,
         grace_seconds: float = 20.0,
     ) -> None:
@@ -105,6 +107,7 @@ class Destination:
         self._on_interrupt = on_interrupt
         self._measuring = Measuring(meter or NoMeter(), dispatcher.traffic)
         self._watch = watch
+        self._read = read
         self._count_seconds = count_seconds
         self._grace_seconds = grace_seconds
         self._tally = Tally(max_inline_bytes)
@@ -174,7 +177,7 @@ class Destination:
         """
         if self._failure is not None:
             raise self._failure
-        if self._dispatcher.abort is not None:
+        if self._dispatcher.abort is not None and not manifest.is_settled:
             raise AbortError(
                 f"{manifest.endpoint} was stopped: {self._dispatcher.abort}; "
                 f"{manifest.delivered} records are delivered and kept, {manifest.rejected} rejected, "
@@ -245,7 +248,7 @@ class Destination:
             async def settle(request: RenderedRequest, conclusion: Conclusion) -> Iterable[RenderedRequest]:
                 if conclusion.may_pass_halved and (halves := self._renderer.split(request)):
                     return halves
-                outcomes, is_large = read_outcomes(self._endpoint, request, conclusion), _is_large(conclusion)
+                outcomes, is_large = self._read(self._endpoint, request, conclusion), _is_large(conclusion)
                 size = size_of(self._endpoint, request, conclusion)
                 del conclusion  # the bytes of the answer are not needed any more
                 outcomes += self._sharing.ended(request.claim, outcomes, size)

@@ -86,7 +86,7 @@ class LongWaitError(TransientError):
 
 
 class AbortError(OpenAIDestError):
-    """Stop now and fail without a retry: the key, the quota or the project is refused.
+    """Stop now and fail without a retry: the key, the quota, the project, the model or the template is refused.
 
     :param manifest: what the run had done until then.
     """
@@ -122,7 +122,7 @@ class SinkError(OpenAIDestError):
 
 
 class CheckpointMismatchError(ConfigurationError):
-    """Fail without a retry: account, origin, endpoint or template changed under a half-done delivery."""
+    """Fail without a retry: account, origin, endpoint, model, template or source changed under a half-done delivery."""
 
 
 def _writable(text: str) -> str:

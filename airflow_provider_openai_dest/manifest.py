@@ -34,7 +34,8 @@ class Manifest:
     own. ``unknown`` records may have been sent by a try that died, ``duplicates`` were delivered twice.
     ``delivered + rejected + pending == input`` always holds. ``whole_input`` is false when the source was not read to
     its end: ``input`` counts what was read then. ``outcomes`` are the rows themselves, in input order,
-    only while all of them together stay below ``max_xcom_bytes``; otherwise read ``results``.
+    only while all of them together stay below ``max_xcom_bytes``; otherwise read ``results``, which are the ``rows`` as
+    they were written, or a set made of them in which each record stands once.
     """
 
     endpoint: str
@@ -56,6 +57,7 @@ class Manifest:
     origin: dict[str, Any] | None = None
     delivery: int = 1
     results: str | None = None
+    rows: str | None = None
     quarantine: str | None = None
     webhook: dict[str, Any] | None = None
     seconds: float = 0.0

@@ -276,6 +276,7 @@ _MANIFEST = {
     "origin": "the task instance",
     "delivery": "number of this delivery: a cleared task that sends anew begins the next one",
     "results": "pattern of the files with the rows; `null` when there are none",
+    "rows": "pattern of the rows as they were written, which `results` are unless another form was asked for",
     "quarantine": "pattern of the files with the rejected records; `null` when there are none",
     "webhook": "counts of what this try forwarded, when there is a webhook",
     "seconds": "time of this try",

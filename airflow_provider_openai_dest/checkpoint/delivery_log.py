@@ -30,7 +30,13 @@ from airflow_provider_openai_dest.sinks.folder import Folder, RowLog, list_names
 log = logging.getLogger(__name__)
 
 Resume = Literal["auto", "always", "never"]
+OnMismatch = Literal["fail", "restart"]
 Span = Literal["delivery", "generation", "try"]
+
+DIGESTS = frozenset({"template"})
+"""Parts of a fingerprint whose values say nothing to a person."""
+
+LONGEST_VALUE = 200
 
 _MAGIC = re.compile(r"[*?\[]")
 
@@ -51,9 +57,12 @@ class DeliveryLog:
     :param scope: whose delivery it is.
     :param try_number: number of this try, for file names.
     :param generation: how often the run was cleared; a retry has the same, a clear the next.
-    :param fingerprint: what must not change under a half-done delivery: account, origin, endpoint, template.
+    :param fingerprint: what must not change under a half-done delivery: account, origin, endpoint, model, template,
+        source, by the names that an error tells.
     :param resume: ``auto``: a retry continues, a clear of an unfinished delivery continues and tries the rejected
         again, a clear of a finished one sends anew; ``always`` continues; ``never`` sends anew.
+    :param on_mismatch: ``fail`` raises CheckpointMismatchError when the fingerprint changed; ``restart`` sends
+        everything anew, as the next delivery.
     """
 
     def __init__(
@@ -65,6 +74,7 @@ class DeliveryLog:
         generation: int = 0,
         fingerprint: Mapping[str, str] | None = None,
         resume: Resume = "auto",
+        on_mismatch: OnMismatch = "fail",
     ) -> None:
         self.folder = folder
         self.scope = scope
@@ -77,7 +87,9 @@ class DeliveryLog:
         goes_on = resume == "always" or (resume == "auto" and ((last, generation) in claims or not ended))
         self.is_resumed = bool(claims) and goes_on
         self.number = last if self.is_resumed else last + 1
-        self._claim(dict(fingerprint or {}), claimed_generation=began)
+        if self.is_resumed:
+            self._compare(dict(fingerprint or {}), began, on_mismatch)
+        self._claim(dict(fingerprint or {}))
 
     def outcomes(self, kind: str = "outcomes") -> Iterator[Outcome]:
         """Read what earlier tries of this delivery settled: for each record the outcome that holds.
@@ -85,7 +97,7 @@ class DeliveryLog:
         A rejection holds within its generation: after a clear it is passed over, so that the record is tried again.
         """
         held = SettledRecords()
-        for generation, name in self._row_files(kind):
+        for generation, name in self.row_files(kind):
             for outcome in self._read(name):
                 is_void = outcome.status is Status.REJECTED and generation < self._generation
                 if not is_void and held.add(outcome):
@@ -96,9 +108,10 @@ class DeliveryLog:
 
         A rejection of an earlier generation is passed over, so that the record is tried again after a clear.
         """
+        has_marks = not list_names(self.folder, self._prefix("unmarked"))
         for generation, name in self._logs("outcomes"):
             is_earlier = generation < self._generation
-            files = list_names(self.folder, f"{name.replace('outcomes-', 'marks-', 1)}-")
+            files = list_names(self.folder, f"{name.replace('outcomes-', 'marks-', 1)}-") if has_marks else []
             marks = read_marks(self.folder, files)
             for outcome in self._rows_after(name, marks[-1].end if marks else 0):
                 if not (is_earlier and outcome.status is Status.REJECTED):
@@ -132,6 +145,10 @@ class DeliveryLog:
         rows = self.rows(kind)
         return rows, MarksLog(self.folder, rows.name.replace(kind, "marks", 1))
 
+    def distrust_marks(self) -> None:
+        """Say that a row is gone of which a mark tells that it is there: from now on the rows themselves are read."""
+        put_file(self.folder, f"{self._prefix('unmarked')}.json", b"{}")
+
     def pattern(self, kind: str, *, of: Span = "delivery") -> str:
         """Give the pattern of the files of one kind, for manifests and readers.
 
@@ -139,15 +156,26 @@ class DeliveryLog:
             or this ``try``, for what each try does again, such as items that did not arrive.
         """
         spans = {"delivery": "", "generation": f"{self._this_generation}-", "try": f"{self._this_try}-"}
-        folder = _MAGIC.sub(r"[\g<0>]", str(self.folder).rstrip("/"))
-        return f"{folder}/{self._prefix(kind)}-{spans[of]}*.jsonl"
+        return f"{self.pattern_of_folder()}/{self._prefix(kind)}-{spans[of]}*.jsonl"
 
-    def end(self, manifest: Mapping[str, Any]) -> None:
-        """Put the manifest, and the mark of an ended delivery when nothing was left, of the webhook's items neither."""
+    def pattern_of_folder(self) -> str:
+        """Give the folder as a pattern: what would mean something there stands for itself."""
+        return _MAGIC.sub(r"[\g<0>]", str(self.folder).rstrip("/"))
+
+    def end(self, manifest: Mapping[str, Any], *, is_complete: bool = True) -> None:
+        """Put the manifest, and the mark of an ended delivery when nothing was left, of the webhook's items neither.
+
+        :param is_complete: False when something else is left to be done.
+        """
         content = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
         put_file(self.folder, f"{self._prefix('manifest')}.json", content)
-        if not _leaves_something(manifest) and not _leaves_something(manifest.get("webhook") or {}):
+        if is_complete and not _leaves_something(manifest) and not _leaves_something(manifest.get("webhook") or {}):
             put_file(self.folder, f"{self._prefix('delivery')}-end.json", content)
+
+    @property
+    def generation(self) -> int:
+        """How often the run was cleared."""
+        return self._generation
 
     @property
     def _this_generation(self) -> str:
@@ -157,7 +185,7 @@ class DeliveryLog:
     def _this_try(self) -> str:
         return f"{self._this_generation}-t{self._try_number:02d}"
 
-    def _row_files(self, kind: str) -> list[tuple[int, str]]:
+    def row_files(self, kind: str) -> list[tuple[int, str]]:
         """List the files of rows, those of the newest try first, each with its generation."""
         names = list_names(self.folder, f"{self._prefix(kind)}-g")
         found = sorted((int(m[1]), int(m[2]), name) for name in names if (m := _ROWS.fullmatch(name)))
@@ -165,7 +193,7 @@ class DeliveryLog:
 
     def _logs(self, kind: str) -> list[tuple[int, str]]:
         """List the logs of rows, the newest first, each with its generation; in object storage one has many files."""
-        return list(dict.fromkeys((generation, _log_of(name)) for generation, name in self._row_files(kind)))
+        return list(dict.fromkeys((generation, _log_of(name)) for generation, name in self.row_files(kind)))
 
     def _files_of(self, name: str) -> list[str]:
         return [file for file in list_names(self.folder, name) if _log_of(file) == name]
@@ -190,26 +218,46 @@ class DeliveryLog:
     def _prefix(self, kind: str) -> str:
         return f"{kind}-{self.scope.id}-d{self.number}"
 
-    def _claim(self, fingerprint: dict[str, str], *, claimed_generation: int) -> None:
-        if self.is_resumed:
-            self._refuse_changes(fingerprint, f"{self._prefix('delivery')}-g{claimed_generation}.json")
+    def _claim(self, fingerprint: dict[str, str]) -> None:
         name = f"{self._prefix('delivery')}-g{self._generation}.json"
         if name not in self._names:
             claim = _Claim(scope=self.scope.as_row(), fingerprint=fingerprint)
             put_file(self.folder, name, msgspec.json.encode(claim))
 
-    def _refuse_changes(self, fingerprint: dict[str, str], name: str) -> None:
+    def _compare(self, fingerprint: dict[str, str], claimed_generation: int, on_mismatch: OnMismatch) -> None:
+        """Refuse what is not the delivery that was begun, or begin the next one in its place."""
+        claimed = self._claimed(f"{self._prefix('delivery')}-g{claimed_generation}.json")
+        changed = described_changes(claimed, fingerprint)
+        if not changed:
+            return
+        what = f"{changed} changed under the half-done delivery {self.number} in {self.folder}"
+        if on_mismatch == "fail":
+            raise CheckpointMismatchError(
+                f"{what}, and old and new answers would mix: change it back to go on with the rest, or send everything "
+                'anew, and pay for it again, with on_mismatch="restart" (or resume="never", at every try)'
+            )
+        self.is_resumed = False
+        self.number += 1
+        log.warning("%s: everything is sent anew, as delivery %d; the rows of the old one stay", what, self.number)
+
+    def _claimed(self, name: str) -> dict[str, str]:
         try:
             with (self.folder / name).open("rb") as stream:
-                claimed = msgspec.json.decode(stream.read(), type=_Claim).fingerprint
+                return msgspec.json.decode(stream.read(), type=_Claim).fingerprint
         except Exception as error:  # clients of object storage raise what they like
             raise TransientError(f"can't read the state in {self.folder / name}: {error}") from error
-        changed = [name for name in {**claimed, **fingerprint} if claimed.get(name) != fingerprint.get(name)]
-        if changed:
-            raise CheckpointMismatchError(
-                f"{' and '.join(sorted(changed))} changed under the half-done delivery in {self.folder}; "
-                'change it back, or send everything anew with resume="never"'
-            )
+
+
+def described_changes(before: Mapping[str, str], after: Mapping[str, str]) -> str:
+    """Name what differs, with both values where they tell a person something; empty when nothing does."""
+    changed = sorted(name for name in {**before, **after} if before.get(name) != after.get(name))
+    return " and ".join(_change(name, before.get(name), after.get(name)) for name in changed)
+
+
+def _change(name: str, before: str | None, after: str | None) -> str:
+    if before is None or after is None or name in DIGESTS:
+        return name
+    return f"{name} ({before[:LONGEST_VALUE]!r}, now {after[:LONGEST_VALUE]!r})"
 
 
 def _log_of(file: str) -> str:

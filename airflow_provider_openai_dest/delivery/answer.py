@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,9 @@ class FileAnswer:
 
     content: bytes
     content_type: str
+
+
+ReadOutcomes = Callable[[EndpointTemplate, RenderedRequest, Conclusion], list[Outcome]]
 
 
 def read_outcomes(endpoint: EndpointTemplate, request: RenderedRequest, conclusion: Conclusion) -> list[Outcome]:

@@ -28,7 +28,8 @@ class Outcome:
     ``answer`` is the API's answer for this record alone. ``usage`` is the API's usage object; that of a
     packed request stands on its first record, so that a sum over all rows is what was billed.
     ``maybe_billed`` is true when an answer was lost after the request had left. ``record_digest`` is known only
-    of what was read back from a row: the record itself may not have been kept.
+    of what was read back from a row: the record itself may not have been kept. ``body`` is what was sent of a rejected
+    record, where somebody asked for it.
     """
 
     record: Record
@@ -41,6 +42,7 @@ class Outcome:
     usage: Mapping[str, Any] | None = None
     maybe_billed: bool = False
     record_digest: str | None = None
+    body: str | None = None
 
     def as_row(self) -> dict[str, Any]:
         """Give the row of the result files without the record's own data: one flat JSON object."""

@@ -42,7 +42,9 @@ class VerdictTable:
     :param server_error: for the other statuses from 500 on.
     :param otherwise: for the rest.
     :param obeys_should_retry: whether the server's ``x-should-retry`` has the last word.
-    :param stops_alike: statuses that are the model's or the project's fault when all first records get the same one.
+    :param stops_alike: by status, so many first records, all refused with the same words, are not at fault themselves
+        but the model, the project or the template: the rest is not sent.
+    :param stops_alike_otherwise: the same for the other refusals, 4xx; None never stops.
     """
 
     by_code: Mapping[str, Verdict] = field(default_factory=dict)
@@ -51,7 +53,8 @@ class VerdictTable:
     server_error: Verdict = Verdict.RETRY
     otherwise: Verdict = Verdict.REJECTED
     obeys_should_retry: bool = True
-    stops_alike: frozenset[int] = frozenset()
+    stops_alike: Mapping[int, int] = field(default_factory=dict)
+    stops_alike_otherwise: int | None = None
 
 
 # https://platform.openai.com/docs/guides/error-codes; the spending codes never end by waiting.
@@ -74,7 +77,8 @@ OPENAI = VerdictTable(
         409: Verdict.RETRY,
         429: Verdict.WAIT,
     },
-    stops_alike=frozenset({403, 404}),
+    stops_alike={403: 10, 404: 10},
+    stops_alike_otherwise=20,
 )
 
 # Standard Webhooks 1.0: only 2xx is success, 3xx is a failure, 410 stops for ever, 429, 502 and 504 ask to slow down.

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_provider_openai_dest.checkpoint.claims import CLAIM_RECORDS, FEWER_RECORDS, Claims
 from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
 from airflow_provider_openai_dest.checkpoint.ownership import Ownership
+from airflow_provider_openai_dest.checkpoint.replay import Replay
+from airflow_provider_openai_dest.checkpoint.tidy_results import TidyForm, TidyResults
 from airflow_provider_openai_dest.connection.client import request_headers, ssl_context
 from airflow_provider_openai_dest.connection.proxy import proxy_url
 from airflow_provider_openai_dest.connection.settings import ConnectionSettings
 from airflow_provider_openai_dest.connection.webhook_settings import WebhookSettings
 from airflow_provider_openai_dest.delivery.addressing import ApiAddress
 from airflow_provider_openai_dest.delivery.aiohttp_wire import AiohttpWire
+from airflow_provider_openai_dest.delivery.answer import read_outcomes
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher, SystemClock
 from airflow_provider_openai_dest.delivery.meter import Meter
 from airflow_provider_openai_dest.delivery.outcome import Outcome
 from airflow_provider_openai_dest.delivery.rate_limit import Limits
+from airflow_provider_openai_dest.delivery.sent_body import with_bodies
 from airflow_provider_openai_dest.destination import Destination
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.exceptions import TransientError
@@ -67,7 +71,9 @@ class Storage:
 
     keep_records: bool = True
     quarantine_records: bool = True
+    quarantine_body: bool = False
     max_xcom_bytes: int
+    tidy: TidyForm = field(default_factory=TidyForm)
 
 
 def new_dispatcher(
@@ -102,6 +108,8 @@ class Delivery:
     :param webhook: where the outcomes are forwarded; None forwards nothing.
     :param meter: takes what is measured.
     :param ownership: whether this try may still send.
+    :param replay: settles what is delivered where it was rejected before, when the source is a quarantine.
+    :param secrets: what may not stand in the quarantine.
     :param quarantine_unknown: reject records that a try which died may have sent, where they would be sent again.
     """
 
@@ -117,10 +125,15 @@ class Delivery:
         webhook_batch_size: int = 1,
         meter: Meter | None = None,
         ownership: Ownership | None = None,
+        replay: Replay | None = None,
+        secrets: Sequence[str] = (),
         quarantine_unknown: bool = False,
     ) -> None:
         self._log = log
         self._ownership = ownership or Ownership()
+        self._replay = replay
+        self._tidy = TidyResults(log, RESULTS, storage.tidy) if storage.tidy.is_wanted else None
+        self._failure: Exception | None = None
         self._as_item = item_maker(endpoint.name, log.scope.as_row(), log.number, log.pattern(RESULTS))
         self._webhook = webhook_destination(webhook, log, batch_size=webhook_batch_size) if webhook else None
         self._forwarding = WebhookSink(self._webhook.run, self._as_item) if self._webhook else None
@@ -130,7 +143,8 @@ class Delivery:
             dispatcher=dispatcher,
             sinks=self._sinks(storage),
             keep=BinaryFiles(log.folder, endpoint).keep,
-            earlier=self._earlier() if self._forwarding else log.settled(),
+            read=with_bodies(secrets) if storage.quarantine_body else read_outcomes,
+            earlier=self._earlier() if self._forwarding or self._replay else log.settled(),
             claims=Claims(log.rows("claims"), FEWER_RECORDS if quarantine_unknown else CLAIM_RECORDS),
             claimed=log.claimed(),
             quarantine_unknown=quarantine_unknown,
@@ -144,17 +158,18 @@ class Delivery:
 
     def run(self, source: Source) -> Manifest:
         """Send the source, forward the outcomes, and put the manifest beside the results."""
-        manifest = self._destination.run(Watched(source, self._forward_earlier) if self._forwarding else source)
+        manifest = self._destination.run(self._watched(source))
         manifest.origin = self._log.scope.as_row()
         manifest.delivery = self._log.number
         if manifest.delivered or manifest.rejected:
-            manifest.results = self._log.pattern(RESULTS)
+            manifest.results = manifest.rows = self._log.pattern(RESULTS)
         if manifest.rejected:
             manifest.quarantine = self._log.pattern(QUARANTINE, of="generation")
         if self._forwarding and self._forwarding.manifest:
             manifest.webhook = self._forwarded(self._forwarding.manifest)
         if self._ownership.is_kept():  # else the manifest beside the results is the later try's to write
-            self._log.end(manifest.as_dict())
+            self._put_tidy(manifest)
+            self._log.end(manifest.as_dict(), is_complete=self._failure is None)
         return manifest
 
     def raise_failure(self, manifest: Manifest, *, webhook_required: bool) -> None:
@@ -162,6 +177,8 @@ class Delivery:
         if self._ownership.lost:
             raise TransientError(f"{self._ownership.lost}: nothing more was sent, what was answered is kept")
         self._destination.raise_failure(manifest)
+        if self._failure:
+            raise self._failure
         if self._webhook and self._forwarding and webhook_required:
             raise_if_undelivered(self._webhook, self._forwarding.manifest)
 
@@ -176,6 +193,20 @@ class Delivery:
         if not self._ownership.is_kept():
             self.stop()
 
+    def _watched(self, source: Source) -> Source:
+        if self._forwarding:
+            source = Watched(source, self._forward_earlier)
+        return Watched(source, self._tidy.keys.see) if self._tidy else source
+
+    def _put_tidy(self, manifest: Manifest) -> None:
+        """Bring the rows into the form that was asked for, once nothing is left; a failure is told at the end."""
+        if self._tidy is None or not manifest.is_settled or not manifest.results:
+            return
+        try:
+            manifest.results = self._tidy.put(manifest.as_dict())
+        except Exception as error:  # noqa: BLE001 - everything is sent and kept: the next try puts the files alone
+            self._failure = error
+
     def _sinks(self, storage: Storage) -> list[Sink]:
         # The results come last of the two: a record that stands in them is settled, and must be in the quarantine then.
         rows, marks = self._log.marked_rows(RESULTS)
@@ -183,15 +214,19 @@ class Delivery:
             QuarantineSink(self._log.rows(QUARANTINE), keep_records=storage.quarantine_records),
             ResultsSink(rows, keep_records=storage.keep_records, marks=marks),
         ]
+        if self._replay:
+            sinks.append(self._replay)
         return [*sinks, self._forwarding] if self._forwarding else sinks
 
     def _earlier(self) -> Iterator[Outcome]:
-        """Give what earlier tries settled, and forward what they had no time to forward.
+        """Give what earlier tries settled, and forward or settle elsewhere what they had no time for.
 
         Rows without the record wait until the record is read from the source again.
         """
         forwarded = self._log.keys(FORWARDED) if self._forwarding else set()
         for outcome in self._log.outcomes():
+            if self._replay:
+                self._replay.write([outcome])
             if self._forwarding and self._as_item(outcome).key not in forwarded:
                 if self._keeps_records:
                     self._forwarding.write([outcome])

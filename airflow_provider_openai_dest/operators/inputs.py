@@ -9,6 +9,7 @@ from airflow_provider_openai_dest.operators.object_storage import find_files, op
 from airflow_provider_openai_dest.rendering.file_references import FileReferences
 from airflow_provider_openai_dest.sources.files import FilesSource
 from airflow_provider_openai_dest.sources.quarantine import QuarantineSource, is_quarantine
+from airflow_provider_openai_dest.sources.readable_file import without_user_info
 from airflow_provider_openai_dest.sources.record import Source
 from airflow_provider_openai_dest.sources.values import ValuesSource
 
@@ -34,10 +35,10 @@ def open_source(
         return ValuesSource(records, key=key)
     if not isinstance(source, str):
         return _checked_source(source)
-    files = find_files(source, storage_conn_id)
+    files, name = find_files(source, storage_conn_id), without_user_info(source)
     if is_quarantine(files):
-        return QuarantineSource(files)
-    return FilesSource(files, key=key, file_format=source_format)
+        return QuarantineSource(files, name)
+    return FilesSource(files, key=key, file_format=source_format, name=name)
 
 
 def file_references(files_root: str | None, storage_conn_id: str | None) -> FileReferences | None:

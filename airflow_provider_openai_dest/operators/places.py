@@ -55,13 +55,33 @@ def results_folder(uri: str | None, scope: Scope, conn_id: str | None = None) ->
     run and task below, so that no paid answer is ever without a place. A mapped task has a folder for its index.
     """
     if not uri:
-        root = read_option("results_path") or f"{airflow_home()}/openai_dest"
-        uri = "/".join((root.rstrip("/"), *map(safe_name, (scope.dag_id, scope.run_id, scope.task_id))))
+        uri = "/".join((results_root(), *map(safe_name, (scope.dag_id, scope.run_id, scope.task_id))))
     if scope.map_index >= 0:
         uri = f"{uri.rstrip('/')}/map_index={scope.map_index}"
-    folder = open_folder(uri, conn_id)
-    # A local file can be appended to and renamed, which object storage can't: hence the plain path.
-    return Path(folder.path) if folder.protocol in ("", "file", "local") else folder
+    return open_results(uri, conn_id)
+
+
+def results_root() -> str:
+    """Give the folder below which tasks without ``results=`` have theirs."""
+    return (read_option("results_path") or f"{airflow_home()}/openai_dest").rstrip("/")
+
+
+def open_results(uri: str, conn_id: str | None = None) -> Folder:
+    """Open a folder of results."""
+    return _plain(open_folder(uri, conn_id))
+
+
+def folder_of(file: Any) -> Folder:
+    """Give the folder that a file is in."""
+    return _plain(file.parent)
+
+
+def _plain(folder: Any) -> Folder:
+    """Give a local folder as a plain path: its files can be appended to and renamed, as objects can't."""
+    if isinstance(folder, Path) or folder.protocol not in ("", "file", "local"):
+        found: Folder = folder
+        return found
+    return Path(folder.path)
 
 
 def max_xcom_bytes(given: int | None) -> int:

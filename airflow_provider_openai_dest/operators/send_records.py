@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
@@ -39,7 +37,10 @@ if TYPE_CHECKING:
     from airflow_provider_openai_dest.sources.record import Source
 
 OnUnknown = Literal["resend", "quarantine"]
+ResultsFormat = Literal["jsonl", "jsonl.gz", "parquet"]
+ResultsOrder = Literal["completion", "input"]
 Resume = Literal["auto", "always", "never"]
+OnMismatch = Literal["fail", "restart"]
 FORMATS = ("csv", "json", "jsonl", "ndjson", "tsv")
 
 
@@ -55,7 +56,7 @@ class OpenAISendRecordsOperator(BaseOperator):
     :param records: the records: the output of an upstream task, a list, one object, or a text (JSON is read as such).
         Records written here are data: Jinja does not touch them.
     :param source: path or URI of files (JSON, JSON Lines, CSV, TSV, each also gzipped), with globs; or a Source object.
-        A quarantine file of an earlier run sends just its records again.
+        A quarantine file of an earlier run, or ``quarantine_of("dag", "task")``, sends just its records again.
     :param source_format: format of the files where their extension does not tell it: ``jsonl``, ``json``, ``csv`` or
         ``tsv``.
     :param storage_conn_id: Airflow connection of the object storage that ``source``, ``results`` and files are in.
@@ -66,8 +67,12 @@ class OpenAISendRecordsOperator(BaseOperator):
     :param missing: what a missing field does: ``reject`` the record, send ``null``, or ``omit`` the field.
     :param results: folder, as a path or URI, for the outcomes; default ``[openai_dest] results_path`` with folders
         for Dag, run and task below it.
+    :param results_format: ``jsonl``, ``jsonl.gz`` or ``parquet`` (which needs the extra of that name): once nothing is
+        pending, the results are written as files of this form with each record once; ``jsonl`` leaves the rows.
+    :param results_order: ``completion``, or ``input``: such files are in the order of the data set.
     :param keep_records: write each record beside its answer in the results.
     :param quarantine_records: write rejected records' data into the quarantine, which is needed to send them again.
+    :param quarantine_body: write what was sent of a rejected record beside it, without secrets.
     :param max_error_rate: share of the records that may be rejected, 0.0 to 1.0; the default allows none.
     :param max_errors: number of records that may be rejected.
     :param webhook_conn_id: Airflow connection of the type ``openai_dest_webhook``: each outcome is forwarded there.
@@ -86,6 +91,8 @@ class OpenAISendRecordsOperator(BaseOperator):
     :param on_unknown: what a record gets whose answer was lost for good: ``resend`` at the next try, or ``quarantine``.
     :param resume: ``auto``: a retry continues, and so does a clear of an unfinished delivery; a clear of a finished one
         sends anew. ``always`` or ``never`` force it, at every try: ``never`` pays again at a retry as well.
+    :param on_mismatch: what a change of connection, address, account, endpoint, model, template or source under a
+        half-done delivery does: ``fail`` the task, or ``restart``: send everything anew, as the next delivery.
     :param skip_on_empty: skip the task when there are no records; otherwise it succeeds with zero counts.
     :param max_xcom_bytes: outcomes stand in the returned manifest while their JSON is smaller than this; default
         ``[openai_dest] max_xcom_bytes``, 49152.
@@ -113,8 +120,11 @@ class OpenAISendRecordsOperator(BaseOperator):
         fields: dict[str, Any] | None = None,
         missing: Missing = "reject",
         results: str | None = None,
+        results_format: ResultsFormat = "jsonl",
+        results_order: ResultsOrder = "completion",
         keep_records: bool = True,
         quarantine_records: bool = True,
+        quarantine_body: bool = False,
         max_error_rate: float | None = None,
         max_errors: int | None = None,
         webhook_conn_id: str | None = None,
@@ -130,6 +140,7 @@ class OpenAISendRecordsOperator(BaseOperator):
         ambiguous_retries: int = 1,
         on_unknown: OnUnknown = "resend",
         resume: Resume = "auto",
+        on_mismatch: OnMismatch = "fail",
         skip_on_empty: bool = False,
         max_xcom_bytes: int | None = None,
         files_root: str | None = None,
@@ -151,8 +162,11 @@ class OpenAISendRecordsOperator(BaseOperator):
         self.fields = {name: value for name, value in (fields or {}).items() if value is not None}
         self.missing = missing
         self.results = results
+        self.results_format = results_format
+        self.results_order = results_order
         self.keep_records = keep_records
         self.quarantine_records = quarantine_records
+        self.quarantine_body = quarantine_body
         self.max_error_rate = max_error_rate
         self.max_errors = max_errors
         self.webhook_conn_id = webhook_conn_id
@@ -168,6 +182,7 @@ class OpenAISendRecordsOperator(BaseOperator):
         self.ambiguous_retries = ambiguous_retries
         self.on_unknown = on_unknown
         self.resume = resume
+        self.on_mismatch = on_mismatch
         self.skip_on_empty = skip_on_empty
         self.max_xcom_bytes = max_xcom_bytes
         self.files_root = files_root
@@ -234,11 +249,31 @@ class OpenAISendRecordsOperator(BaseOperator):
         """Give what shapes the requests: if it changes under a half-done delivery, the delivery is refused."""
         return [self._body_or_default(), self.fields, self.missing]
 
+    def model(self) -> str | None:
+        """Give the model as it is written, which may be a placeholder; None when it stands in the records."""
+        named = self.fields.get("model") or (self.body.get("model") if isinstance(self.body, Mapping) else None)
+        return named if isinstance(named, str) else None
+
+    def one_model(self) -> str | None:
+        """Give the model when it is the same for all records; else None."""
+        named = self.model()
+        return named if named and "{" not in named else None
+
+    def longest_wait(self) -> float | None:
+        """Give the seconds that a worker is held by a wait; None where the task would not come back in time."""
+        from airflow_provider_openai_dest.operators.airflow_versions import reschedule_is_honoured
+
+        return self.max_wait if reschedule_is_honoured() else None
+
     def _deliver(self, context: Context) -> dict[str, Any]:
         from airflow_provider_openai_dest.operators.airflow_versions import AirflowSkipException
+        from airflow_provider_openai_dest.operators.preparation import prepare
+        from airflow_provider_openai_dest.operators.quarantine_of import QuarantineOf
 
+        if isinstance(self.source, QuarantineOf):
+            self.source = self.source.found(lambda text: self.render_template(text, context), self.storage_conn_id)
         source = self.read_source()
-        delivery = self._delivery = self._new_delivery(context)
+        delivery = self._delivery = prepare(self, source, context)
         if self._is_killed:
             raise TransientError("the task was killed before anything was sent")
         manifest = delivery.run(source)
@@ -254,95 +289,6 @@ class OpenAISendRecordsOperator(BaseOperator):
             raise AirflowSkipException("there are no records")
         return row
 
-    def _new_delivery(self, context: Context) -> Delivery:
-        from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
-        from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
-        from airflow_provider_openai_dest.hooks.openai_dest import OpenAIDestHook
-        from airflow_provider_openai_dest.hooks.webhook import OpenAIDestWebhookHook
-        from airflow_provider_openai_dest.operators.assembly import Delivery, Speed, Storage, new_dispatcher
-        from airflow_provider_openai_dest.operators.metrics import meter_of
-        from airflow_provider_openai_dest.operators.places import (
-            generation_of,
-            max_xcom_bytes,
-            new_ownership,
-            results_folder,
-            scope_of,
-            was_rescheduled,
-        )
-
-        settings = OpenAIDestHook(self.conn_id).settings
-        webhook = OpenAIDestWebhookHook(self.webhook_conn_id).settings if self.webhook_conn_id else None
-        endpoint = self.endpoint_template()
-        renderer = self.renderer(self.request_form(settings))
-        policy = RetryPolicy(
-            ambiguous_retries=self.ambiguous_retries, quarantine_unknown=self.on_unknown == "quarantine"
-        )
-        scope = scope_of(context)
-        log = DeliveryLog(
-            results_folder(self.results, scope, self.storage_conn_id),
-            scope,
-            try_number=context["ti"].try_number,
-            generation=generation_of(context),
-            fingerprint=self._fingerprint(settings, endpoint),
-            # A try that has waited goes on with itself, also where each try sends everything anew.
-            resume="auto" if self.resume == "never" and was_rescheduled(context) else self.resume,
-        )
-        self.log.info(
-            "Sending to %s as %s with connection %s; results go to %s%s",
-            settings.base_url,
-            endpoint.name,
-            self.conn_id,
-            log.folder,
-            ", after what earlier tries have settled" if log.is_resumed else "",
-        )
-        if context["ti"].try_number > 1 and not log.is_resumed and log.number == 1:
-            self.log.warning(
-                "Try %d finds no state of earlier tries in %s and sends everything: "
-                "results= in a storage that all workers share would keep it",
-                context["ti"].try_number,
-                log.folder,
-            )
-        ownership = new_ownership(log, context)
-        return Delivery(
-            endpoint=endpoint,
-            renderer=renderer,
-            dispatcher=new_dispatcher(
-                settings,
-                Speed(
-                    concurrency=self.concurrency,
-                    requests_per_minute=self.requests_per_minute,
-                    tokens_per_minute=self.tokens_per_minute,
-                    images_per_minute=self.images_per_minute,
-                    requests_per_day=self.requests_per_day,
-                    max_wait=self.longest_wait(),
-                ),
-                policy,
-                ownership.is_kept,
-            ),
-            log=log,
-            storage=Storage(
-                keep_records=self.keep_records,
-                quarantine_records=self.quarantine_records,
-                max_xcom_bytes=max_xcom_bytes(self.max_xcom_bytes),
-            ),
-            webhook=webhook,
-            webhook_batch_size=self.webhook_batch_size,
-            ownership=ownership,
-            quarantine_unknown=self.on_unknown == "quarantine",
-            meter=meter_of(context, endpoint=endpoint.name, model=self.one_model()),
-        )
-
-    def longest_wait(self) -> float | None:
-        """Give the seconds that a worker is held by a wait; None where the task would not come back in time."""
-        from airflow_provider_openai_dest.operators.airflow_versions import reschedule_is_honoured
-
-        return self.max_wait if reschedule_is_honoured() else None
-
-    def one_model(self) -> str | None:
-        """Give the model when it is the same for all records; else None."""
-        named = self.fields.get("model") or (self.body.get("model") if isinstance(self.body, Mapping) else None)
-        return named if isinstance(named, str) and "{" not in named else None
-
     def _body_or_default(self) -> Any:
         if self.body is not None:
             return self.body
@@ -357,7 +303,10 @@ class OpenAISendRecordsOperator(BaseOperator):
             {
                 "missing": (self.missing, get_args(Missing)),
                 "on_unknown": (self.on_unknown, get_args(OnUnknown)),
+                "results_format": (self.results_format, get_args(ResultsFormat)),
+                "results_order": (self.results_order, get_args(ResultsOrder)),
                 "resume": (self.resume, get_args(Resume)),
+                "on_mismatch": (self.on_mismatch, get_args(OnMismatch)),
                 "source_format": (self.source_format, FORMATS),
             }
         )
@@ -388,14 +337,3 @@ class OpenAISendRecordsOperator(BaseOperator):
         from airflow_provider_openai_dest.delivery.tolerance import Tolerance
 
         return Tolerance(max_error_rate=self.max_error_rate, max_errors=self.max_errors)
-
-    def _fingerprint(self, settings: ConnectionSettings, endpoint: EndpointTemplate) -> dict[str, str]:
-        template = json.dumps(self.template_parts(), sort_keys=True, default=repr)
-        return {
-            "connection": self.conn_id,
-            "origin": settings.base_url,
-            "organization": settings.organization or "",
-            "project": settings.project or "",
-            "endpoint": f"{endpoint.method} {endpoint.path}",
-            "template": hashlib.sha256(template.encode()).hexdigest()[:16],
-        }

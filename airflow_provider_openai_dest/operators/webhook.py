@@ -179,10 +179,11 @@ class OpenAIWebhookOperator(BaseOperator):
         from airflow_provider_openai_dest.sinks.webhook_items import ItemsSource, OutcomeRows, from_row
         from airflow_provider_openai_dest.sources.files import FilesSource
 
-        files = find_files(manifest["results"], self.storage_conn_id) if manifest["results"] else []
-        if manifest["results"] and not files:
+        pattern = manifest.get("rows") or manifest["results"]
+        files = find_files(pattern, self.storage_conn_id) if pattern else []
+        if pattern and not files:
             raise ConfigurationError(
-                f"manifest= names results that this worker does not see: {manifest['results']}; "
+                f"manifest= names results that this worker does not see: {pattern}; "
                 "give the upstream task results= in a storage that all workers share"
             )
         rows = FilesSource(list(reversed(files)), file_format="jsonl")

@@ -65,6 +65,10 @@ class MultipartBody:
             yield b"\r\n"
         yield self._end
 
+    def preamble(self) -> bytes:
+        """Give the fields, and of each file its head alone."""
+        return b"".join([*self._heads, *(head for head, _ in self._files)])
+
     def _field(self, name: str, value: str) -> bytes:
         return encode_text(
             f'--{self._boundary}\r\nContent-Disposition: form-data; name="{_quoted(name)}"\r\n\r\n{value}\r\n'

@@ -5,18 +5,30 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 import msgspec
 
-from airflow_provider_openai_dest.exceptions import SinkError, TransientError
+from airflow_provider_openai_dest.exceptions import RecordError, SinkError, TransientError
+from airflow_provider_openai_dest.sources.gzip_stream import inflate
+from airflow_provider_openai_dest.sources.lines import split_lines
 
 log = logging.getLogger(__name__)
 
 PRIVATE = 0o600
+
+BLOCK_BYTES = 256 * 1024
+"""So much of a file is read at once."""
+
+MOST_STARTS = 64
+"""Places of a broken line where a whole row is looked for."""
+
+_ROW = re.compile(rb'(?<![:,\[])\{"key":')
 
 PIECE_BYTES = 1024 * 1024
 """So much is held before it is written to a local file, however much one flush brings."""
@@ -173,31 +185,58 @@ def list_names(folder: Folder, prefix: str) -> list[str]:
 
 
 def read_rows(folder: Folder, names: Iterable[str], start: int = 0) -> Iterator[dict[str, Any]]:
-    """Read the rows of these files. A row cut off by a crash is passed over: its record counts as not settled.
+    """Read the rows of these files, whatever has become of them: damage costs just the rows that it hits.
+
+    Of those the records count as not settled, and a line in the log says how many. A file that can't be read now is
+    TransientError, never an empty one.
 
     :param start: bytes of each file that are passed over.
     """
     for name in names:
         broken = 0
         try:
-            with (folder / name).open("rb") as stream:
-                if start:
-                    stream.seek(start)
-                for line in stream:
-                    row = _decoded(line)
-                    if row is not None:
-                        yield row
-                    else:
-                        broken += 1
+            for line in split_lines(_unpacked(folder / name, start)):
+                row = _decoded(line)
+                if row is None:
+                    broken += 1
+                    row = _rescued(line)
+                if row is not None:
+                    yield row
+        except RecordError:  # a gzip stream: what stands after the damage is lost
+            broken += 1
         except Exception as error:
             raise TransientError(f"can't read {folder / name}: {type(error).__name__}: {error}") from error
         if broken:
             log.warning("%s has %d broken rows: their records count as not settled", folder / name, broken)
 
 
-def _decoded(line: bytes) -> dict[str, Any] | None:
+def _unpacked(file: Folder, start: int) -> Iterator[bytes]:
+    blocks = _blocks(file, start)
+    return inflate(blocks, str(file), BLOCK_BYTES) if file.name.endswith(".gz") else blocks
+
+
+def _blocks(file: Folder, start: int) -> Iterator[bytes]:
+    with file.open("rb") as stream:
+        if start:
+            stream.seek(start)
+        while block := stream.read(BLOCK_BYTES):
+            yield block
+
+
+def _rescued(line: bytes | None) -> dict[str, Any] | None:
+    """Give the row at the end of a broken line, where it was the end of the row before that was lost.
+
+    What stands within that row, after a colon, a comma or a bracket, is none.
+    """
+    starts = (match.start() for match in _ROW.finditer(line or b"", 1))
+    found = (_decoded(line[start:]) for start in islice(starts, MOST_STARTS) if line)
+    return next((row for row in found if row is not None), None)
+
+
+def _decoded(line: bytes | None) -> dict[str, Any] | None:
+    """Give the row of a line; None when it is none, or was longer than is held."""
     try:
-        row = msgspec.json.decode(line)
+        row = None if line is None else msgspec.json.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return row if isinstance(row, dict) else None

@@ -87,6 +87,8 @@ class QuarantineSink:
     def _row(self, outcome: Outcome) -> dict[str, Any]:
         row = outcome.as_row()
         del row["answer"], row["usage"]
+        if outcome.body is not None:
+            row["body"] = outcome.body
         return with_record(row, outcome, keep=self._keep_records)
 
 

@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import PurePosixPath
 from typing import Any
 
-from airflow_provider_openai_dest.exceptions import ConfigurationError, RecordError, TransientError, nearest
+from airflow_provider_openai_dest.exceptions import ConfigurationError, RecordError, nearest
 from airflow_provider_openai_dest.sources.csv_rows import read_csv, read_tsv
 from airflow_provider_openai_dest.sources.json_document import read_json_document
 from airflow_provider_openai_dest.sources.json_lines import read_json_lines
@@ -35,13 +35,21 @@ class FilesSource:
     :param files: the files; ``pathlib.Path`` and Airflow's ``ObjectStoragePath`` both fit.
     :param key: the field that identifies a record, such as ``sku`` or ``a.b[0]``; None is the position over all files.
     :param file_format: one of :data:`READERS`, for all files; None takes each from its extension (``.csv.gz``).
+    :param name: what was asked for, such as a pattern, for the fingerprint; None is the paths of the files.
     """
 
-    def __init__(self, files: Sequence[ReadableFile], key: str | None = None, file_format: str | None = None) -> None:
+    def __init__(
+        self,
+        files: Sequence[ReadableFile],
+        key: str | None = None,
+        file_format: str | None = None,
+        name: str | None = None,
+    ) -> None:
         self._files = tuple(files)
         self._key = parse_key(key)
         self._readers = _choose_readers(self._files, file_format)
         self._file_format = file_format
+        self._name = name
 
     def __iter__(self) -> Iterator[Record]:
         """Read the files one after the other; :class:`TransientError` when one can't be read now."""
@@ -49,9 +57,9 @@ class FilesSource:
         return assign_keys(chain.from_iterable(readings), self._key)
 
     def fingerprint(self) -> str:
-        """Give the number of files and a digest of each one's path, size and version (its ETag, else its time)."""
-        digest = sha256("\n".join(_identities(self._files)).encode(errors="surrogateescape")).hexdigest()[:32]
-        return f"files count={len(self._files)} format={self._file_format} key={self._key} sha256={digest}"
+        """Give the place, the format and the name of the key; what stands in the files is compared record by record."""
+        name = self._name or _named(self._files)
+        return f"files {name}, format={self._file_format}, key={self._key}"
 
     def total(self) -> int | None:
         """Say that how many records there are is not known before they are read."""
@@ -90,27 +98,9 @@ def _unknown(file: ReadableFile, extension: str) -> str:
     )
 
 
-def _identities(files: Sequence[ReadableFile]) -> list[str]:
-    lost: list[str] = []
-    identities: list[str] = []
-    for file in files:
-        try:
-            identities.append(f"{location(file)} {_version(file)}")
-        except FileNotFoundError:
-            lost.append(f"{location(file)}: there is no such file")
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
-            raise TransientError(f"can't read {location(file)}: {reason}") from error
-    if lost:
-        raise ConfigurationError(*lost)
-    return identities
-
-
-def _version(file: ReadableFile) -> str:
-    """Give size and ETag of a file in an object store, size and time of one elsewhere, nothing where it has no stat."""
-    stat = getattr(file, "stat", None)
-    if stat is None:
-        return ""
-    facts = stat()
-    etag = (facts.get("ETag") or facts.get("etag")) if isinstance(facts, Mapping) else None
-    return f"{facts.st_size} {etag or facts.st_mtime}"
+def _named(files: Sequence[ReadableFile]) -> str:
+    places = [location(file) for file in files]
+    if len(places) == 1:
+        return places[0]
+    digest = sha256("\n".join(places).encode(errors="surrogateescape")).hexdigest()[:32]
+    return f"count={len(places)} sha256={digest}"

@@ -33,7 +33,7 @@ class ByteStream(Protocol):
 class ReadableFile(Protocol):
     """A file that can be opened again and again: ``pathlib.Path`` and Airflow's ``ObjectStoragePath`` both fit.
 
-    ``str()`` of it is its path. When it has a ``stat()``, fingerprints use it.
+    ``str()`` of it is its path.
     """
 
     @property

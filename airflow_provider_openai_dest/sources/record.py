@@ -31,4 +31,8 @@ class Source(Protocol):
         """Read the records in order, streaming."""
 
     def fingerprint(self) -> str:
-        """Tell where the records come from, without reading them all. The same words mean the same source."""
+        """Tell where the records come from, for people as well, without reading them.
+
+        The same words mean the same source, however its records have changed; other words under a half-done delivery
+        are refused. So what is new at each try, such as a time or an address in memory, may not stand in it.
+        """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from airflow_provider_openai_dest import (
     OpenAIManualRequestOperator,
     OpenAISendRecordsOperator,
     OpenAIUploadFileOperator,
+    Record,
 )
 from airflow_provider_openai_dest.exceptions import TransientError
 from airflow_provider_openai_dest.operators.airflow_versions import AirflowFailException
@@ -29,6 +31,7 @@ from tests.airflow.operator_context import (
     rows_of,
     run,
 )
+from tests.core.delivery_parts import ListSource
 
 QUESTIONS = [{"id": name, "q": f"question {name}"} for name in "abcdef"]
 LOST = "reset_after_work,match=question d"  # the answer of this one is lost for good
@@ -258,6 +261,95 @@ def test_a_change_under_a_half_done_delivery_is_refused(
     fail(ask(tmp_path, **before | after), AirflowFailException, "CheckpointMismatchError", try_number=2)
     assert 0 == sent(sandbox)
     assert (6, 6, 0, 0) == counts(run(ask(tmp_path, **before), try_number=3))
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """Write the questions into a file, and again into another one."""
+    for name in ("one.jsonl", "other.jsonl"):
+        (tmp_path / name).write_text("\n".join(map(json.dumps, QUESTIONS)))
+    return tmp_path
+
+
+# a source before and after, and what the error names
+SOURCES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "another file": ({"source": "one.jsonl"}, {"source": "other.jsonl"}, "one.jsonl"),
+    "another key": ({"records": QUESTIONS}, {"records": QUESTIONS, "key": "q"}, "key=q"),
+    "no key": ({"records": QUESTIONS}, {"records": QUESTIONS, "key": None}, "key=None"),
+    "values in the place of a file": ({"source": "one.jsonl"}, {"records": QUESTIONS}, "now 'values"),
+}
+
+
+@pytest.mark.parametrize("case", SOURCES)
+def test_another_source_under_a_half_done_delivery_is_refused(sandbox: Sandbox, files: Path, case: str) -> None:
+    """What was sent of the old one would be sent again, and paid twice; the error names both."""
+    before, after, words = SOURCES[case]
+
+    def ask_of(source: dict[str, Any]) -> OpenAIManualRequestOperator:
+        named = {"source": str(files / source["source"]), "records": None} if "source" in source else {}
+        return ask(files / "results", **source | named)
+
+    sandbox.set_faults(LOST)
+    fail(ask_of(before), TransientError)
+    sandbox.set_faults()
+    sandbox.reset()
+    assert "source (" in str(fail(ask_of(after), AirflowFailException, words, try_number=2).error)
+    assert 0 == sent(sandbox)
+
+
+@pytest.mark.parametrize("key", ["id", None])
+def test_a_source_that_was_made_again_goes_on(sandbox: Sandbox, files: Path, key: str | None) -> None:
+    """An upstream that ran again has written the file anew, and one more: what is new in them is sent."""
+    operator = ask(files / "results", records=None, source=f"{files}/o*.jsonl", key=key)
+    (files / "other.jsonl").unlink()
+    sandbox.set_faults(LOST)
+    fail(operator, TransientError)
+    sandbox.set_faults()
+    sandbox.reset()
+    (files / "one.jsonl").write_text("\n".join(map(json.dumps, QUESTIONS)))
+    (files / "other.jsonl").write_text(json.dumps({"id": "g", "q": "question g"}))
+    assert ((7, 7, 0, 0), 2) == (counts(run(operator, try_number=2)), sent(sandbox))
+
+
+def test_a_source_of_ones_own_is_known_by_its_fingerprint(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The same words go on, other words are refused."""
+
+    class Mine(ListSource):
+        words = "questions of Monday"
+
+        def fingerprint(self) -> str:
+            return self.words
+
+    source = Mine([Record(key=one["id"], position=place, data=one) for place, one in enumerate(QUESTIONS)])
+    sandbox.set_faults(LOST)
+    fail(ask(tmp_path, records=None, key=None, source=source), TransientError)
+    source.words = "questions of Tuesday"
+    fail(ask(tmp_path, records=None, key=None, source=source), AirflowFailException, "Tuesday", try_number=2)
+    source.words = "questions of Monday"
+    sandbox.set_faults()
+    assert (6, 6, 0, 0) == counts(run(ask(tmp_path, records=None, key=None, source=source), try_number=3))
+
+
+def test_another_model_is_told_by_its_name(sandbox: Sandbox, tmp_path: Path) -> None:
+    """And not as another template, which says less."""
+    sandbox.set_faults(LOST)
+    fail(ask(tmp_path), TransientError)
+    body = {"model": "gpt-6-sol", "input": "{message.q}"}
+    ended = fail(ask(tmp_path, body=body), AirflowFailException, "now 'gpt-6-sol'", try_number=2)
+    assert "template changed" not in str(ended.error)
+
+
+def test_a_change_may_begin_the_next_delivery(sandbox: Sandbox, tmp_path: Path) -> None:
+    """on_mismatch="restart" sends everything anew, and a retry of that goes on with it."""
+    sandbox.set_faults(LOST)
+    fail(ask(tmp_path), TransientError)
+    sandbox.reset()
+    body = {"model": "gpt-6-sol", "input": "{message.q}"}
+    operator = ask(tmp_path, body=body, on_mismatch="restart")
+    assert ((6, 5, 0, 1), 6) == (counts(fail(operator, TransientError, try_number=2).xcom), sent(sandbox))
+    sandbox.set_faults()
+    manifest = run(operator, try_number=3)
+    assert ((6, 6, 0, 0), 1, 2) == (counts(manifest), sent(sandbox), manifest["delivery"])
 
 
 # what of a connection may not change, and how its other value is written

@@ -8,6 +8,8 @@ import logging
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from math import ceil, log2
 from typing import Any
 
 import httpx
@@ -178,6 +180,66 @@ def test_a_refused_pack_is_halved_until_the_guilty_one_is_found() -> None:
     delivery = Delivery(endpoint=PACKED, wire=wire)
     assert (4, 3, 1, 0) == counts(delivery.run(4))
     assert [1, 1, 2, 2, 4] == sorted(len(body["input"]) for body in wire.bodies)
+
+
+def guilty(*numbers: int) -> FakeWire:
+    """Give a server that refuses each request that holds one of these records, naming none."""
+    words = {str(number) for number in numbers}
+    return FakeWire(
+        lambda asked: refusal(400, "bad") if words & set(json.loads(asked.content)["input"]) else answer_all(asked)
+    )
+
+
+def pack_of(number: int) -> EndpointTemplate:
+    packing = Packing(request_field="input", response_items="data", max_records=number, max_tokens=1_000_000)
+    return replace(PACKED, packing=packing)
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+@pytest.mark.parametrize("number", [2, 3, 5, 128, 1000, 2048])
+def test_one_guilty_record_costs_few_requests(number: int, concurrency: int) -> None:
+    """Wherever it stands in a pack of n: two requests for each halving, and it alone is rejected."""
+    for bad in {0, 1, number // 2, number - 1}:
+        delivery = Delivery(endpoint=pack_of(number), wire=guilty(bad), sending={"concurrency": concurrency})
+        assert (number, number - 1, 1, 0) == counts(delivery.run(number))
+        assert len(delivery.wire.sent) <= 2 * ceil(log2(number)) + 1
+
+
+@pytest.mark.parametrize("bad", [2, 3, 8, 19])
+def test_several_guilty_records_cost_few_requests_each(bad: int) -> None:
+    """Those of the tree that leads to them: no request is sent twice, however they are spread."""
+    number = 2048
+    for spread in (1, 7, number // bad):
+        numbers = [place * spread for place in range(bad)]
+        delivery = Delivery(endpoint=pack_of(number), wire=guilty(*numbers))
+        assert (number, number - bad, bad, 0) == counts(delivery.run(number))
+        assert len(delivery.wire.sent) <= 2 * bad * (log2(number / bad) + 2)
+        assert len(delivery.wire.sent) == len({request.content for request in delivery.wire.sent})
+
+
+def test_a_refusal_of_every_record_of_a_pack_is_found_early() -> None:
+    """It is the template: the twenty that were asked alone say so, and the other 2,028 are left."""
+    delivery = Delivery(refusal(400, "bad"), endpoint=pack_of(2048))
+    manifest = delivery.run(4096)
+    assert 20 <= manifest.rejected <= 24
+    assert (4096, 0) == (manifest.input, manifest.delivered)
+    assert len(delivery.wire.sent) < 80
+    assert isinstance(delivery.failure(manifest), AbortError)
+
+
+def test_records_that_do_not_fit_the_template_stop_nothing() -> None:
+    """They are refused here, alike and before anything is sent; the good ones behind them are delivered."""
+    unfit = [record(f"u{number}", number, {"other": 1}) for number in range(40)]
+    delivery = Delivery(endpoint=PACKED)
+    manifest = delivery.run([*unfit, *[record(str(number), 40 + number) for number in range(40)]])
+    assert ((80, 40, 40, 0), None) == (counts(manifest), delivery.failure(manifest))
+
+
+def test_a_run_whose_every_record_is_refused_alike_is_no_abort_when_nothing_is_left() -> None:
+    """How many may be rejected is then the tolerance's to say."""
+    delivery = Delivery(refusal(400, "bad"), sending={"concurrency": 1})
+    manifest = delivery.run(20)
+    assert ((20, 0, 20, 0), None) == (counts(manifest), delivery.failure(manifest))
 
 
 def test_a_pack_that_was_refused_for_another_reason_is_not_halved() -> None:

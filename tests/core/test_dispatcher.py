@@ -13,7 +13,6 @@ import pytest
 from airflow_provider_openai_dest.delivery.answer_bytes import UnusableAnswerError
 from airflow_provider_openai_dest.delivery.attempts import Conclusion, RetryPolicy
 from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher, SystemClock
-from airflow_provider_openai_dest.delivery.prospects import ALIKE_RECORDS
 from airflow_provider_openai_dest.delivery.rate_limit import PROBES, Limits
 from airflow_provider_openai_dest.delivery.verdict import Verdict
 from airflow_provider_openai_dest.delivery.wire import UnreadableBodyError, WireRequest
@@ -193,7 +192,7 @@ def test_the_first_reason_for_a_stop_is_told() -> None:
 def test_ten_first_records_refused_alike_stop_the_rest() -> None:
     """The model does not exist: ten requests, and those on the wire, say so."""
     run = run_of(1000, refusal(404, "model_not_found", "The model `x` does not exist"), concurrency=4, seconds=1.0)
-    assert run.dispatcher.traffic.requests <= ALIKE_RECORDS + 4
+    assert run.dispatcher.traffic.requests <= 10 + 4
     assert run.dispatcher.abort is not None
     assert "The model `x` does not exist" in run.dispatcher.abort.message
 

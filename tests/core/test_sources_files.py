@@ -322,61 +322,22 @@ def test_a_fingerprint_names_what_files_are_read() -> None:
     assert [0, 0] == [one.opened, other.opened]
 
 
-def test_a_fingerprint_follows_the_files_on_disk(tmp_path: Path) -> None:
-    """A local file that grew, or was written again, is another one."""
+def test_files_that_are_written_again_are_the_same_source(tmp_path: Path) -> None:
+    """Neither size nor time counts, nor that a file is there yet: each record tells whether it has changed."""
     file = tmp_path / "a.jsonl"
-    file.write_bytes(LINES)
-    os.utime(file, (1, 1))
     source = FilesSource([file])
-    first = source.fingerprint()
-    os.utime(file, (2, 2))
-    rewritten = source.fingerprint()
-    file.write_bytes(LINES * 2)
-    os.utime(file, (2, 2))
+    before = source.fingerprint()
+    file.write_bytes(LINES)
 
-    assert 3 == len({first, rewritten, source.fingerprint()})
+    assert before == source.fingerprint()
 
 
-class Stat(dict[str, Any]):
-    """What ObjectStoragePath.stat() gives."""
+def test_a_pattern_that_finds_one_more_file_is_the_same_source() -> None:
+    """What was asked for is the name, for people as well."""
+    files = [MemoryFile("a.jsonl"), MemoryFile("b.jsonl")]
+    before, after = (FilesSource(found, key="sku", name="s3://lake/*.jsonl") for found in (files[:1], files))
 
-    st_size = 5
-    st_mtime = 0.0
-
-
-class Stored(MemoryFile):
-    facts: Stat | OSError
-
-    def stat(self) -> Stat:
-        if isinstance(self.facts, OSError):
-            raise self.facts
-        return self.facts
-
-
-def _stored(facts: Stat | OSError) -> Stored:
-    file = Stored("a.jsonl")
-    file.facts = facts
-    return file
-
-
-def test_a_fingerprint_follows_the_etag() -> None:
-    """In an object store the ETag tells whether an object is the same; its time doesn't count then."""
-    one, touched, other = Stat(ETag="1"), Stat(ETag="1"), Stat(etag="2")
-    touched.st_mtime = 9.0
-    prints = [FilesSource([_stored(facts)]).fingerprint() for facts in (one, touched, other)]
-
-    assert prints[0] == prints[1] != prints[2]
-
-
-def test_a_fingerprint_names_all_lost_files_at_once() -> None:
-    """Files that are not there are a wrong setting, and all are named; other trouble is for the next try."""
-    lost = _stored(_error(errno.ENOENT))
-    with pytest.raises(ConfigurationError) as caught:
-        FilesSource([lost, MemoryFile("b.jsonl"), lost]).fingerprint()
-    assert ("mem://store/a.jsonl: there is no such file",) * 2 == caught.value.faults
-
-    with pytest.raises(TransientError, match="Permission denied"):
-        FilesSource([_stored(_error(errno.EACCES))]).fingerprint()
+    assert before.fingerprint() == after.fingerprint() == "files s3://lake/*.jsonl, format=None, key=sku"
 
 
 def test_pathlib_paths_fit(tmp_path: Path) -> None:

@@ -1,0 +1,155 @@
+"""Preparation: the delivery of one try, made of an operator's arguments, its connections and its context."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
+from airflow_provider_openai_dest.checkpoint.replay import Replay
+from airflow_provider_openai_dest.checkpoint.tidy_results import TidyForm
+from airflow_provider_openai_dest.connection.settings import ConnectionSettings
+from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
+from airflow_provider_openai_dest.hooks.openai_dest import OpenAIDestHook
+from airflow_provider_openai_dest.hooks.webhook import OpenAIDestWebhookHook
+from airflow_provider_openai_dest.operators.assembly import Delivery, Speed, Storage, new_dispatcher
+from airflow_provider_openai_dest.operators.metrics import meter_of
+from airflow_provider_openai_dest.operators.places import (
+    folder_of,
+    generation_of,
+    max_xcom_bytes,
+    new_ownership,
+    results_folder,
+    scope_of,
+    was_rescheduled,
+)
+from airflow_provider_openai_dest.sinks.parquet import require_pyarrow
+from airflow_provider_openai_dest.sources.quarantine import QuarantineSource
+from airflow_provider_openai_dest.sources.record import Source
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_openai_dest.operators.send_records import OpenAISendRecordsOperator
+
+
+def prepare(operator: OpenAISendRecordsOperator, source: Source, context: Context) -> Delivery:
+    """Make what one try of a task delivers with; raises CheckpointMismatchError when it is not what went before."""
+    settings = OpenAIDestHook(operator.conn_id).settings
+    webhook = OpenAIDestWebhookHook(operator.webhook_conn_id).settings if operator.webhook_conn_id else None
+    endpoint = operator.endpoint_template()
+    renderer = operator.renderer(operator.request_form(settings))
+    fingerprint = fingerprint_of(operator, settings, source)
+    log = _open_log(operator, context, fingerprint)
+    _log_start(operator, log, settings.base_url, context["ti"].try_number)
+    ownership = new_ownership(log, context)
+    return Delivery(
+        endpoint=endpoint,
+        renderer=renderer,
+        dispatcher=new_dispatcher(settings, _speed_of(operator), _policy_of(operator), ownership.is_kept),
+        log=log,
+        storage=Storage(
+            keep_records=operator.keep_records,
+            quarantine_records=operator.quarantine_records,
+            quarantine_body=operator.quarantine_body,
+            max_xcom_bytes=max_xcom_bytes(operator.max_xcom_bytes),
+            tidy=_tidy_form_of(operator),
+        ),
+        webhook=webhook,
+        webhook_batch_size=operator.webhook_batch_size,
+        ownership=ownership,
+        quarantine_unknown=operator.on_unknown == "quarantine",
+        replay=_replay_of(source, fingerprint["endpoint"], log, keep_records=operator.keep_records),
+        secrets=settings.secrets,
+        meter=meter_of(context, endpoint=endpoint.name, model=operator.one_model()),
+    )
+
+
+def fingerprint_of(operator: OpenAISendRecordsOperator, settings: ConnectionSettings, source: Source) -> dict[str, str]:
+    """Give what must not change under a half-done delivery, by the names that an error tells.
+
+    The template is a digest, since it may be long; the model has a name of its own beside it.
+    """
+    model = operator.model() or ""
+    parts = [_without(model, part) for part in operator.template_parts()]
+    template = json.dumps(parts, sort_keys=True, default=repr)
+    return {
+        "connection": operator.conn_id,
+        "origin": settings.base_url,
+        "organization": settings.organization or "",
+        "project": settings.project or "",
+        "endpoint": f"{operator.endpoint_template().method} {operator.endpoint_template().path}",
+        "model": model,
+        "template": hashlib.sha256(template.encode()).hexdigest()[:16],
+        "source": str(source.fingerprint()),
+    }
+
+
+def _open_log(operator: OpenAISendRecordsOperator, context: Context, fingerprint: dict[str, str]) -> DeliveryLog:
+    scope = scope_of(context)
+    # A try that has waited goes on with itself, also where each try sends everything anew.
+    resume = "auto" if operator.resume == "never" and was_rescheduled(context) else operator.resume
+    return DeliveryLog(
+        results_folder(operator.results, scope, operator.storage_conn_id),
+        scope,
+        try_number=context["ti"].try_number,
+        generation=generation_of(context),
+        fingerprint=fingerprint,
+        resume=resume,
+        on_mismatch=operator.on_mismatch,
+    )
+
+
+def _log_start(operator: OpenAISendRecordsOperator, log: DeliveryLog, base_url: str, try_number: int) -> None:
+    operator.log.info(
+        "Sending to %s as %s with connection %s; results go to %s%s",
+        base_url,
+        operator.endpoint_template().name,
+        operator.conn_id,
+        log.folder,
+        ", after what earlier tries have settled" if log.is_resumed else "",
+    )
+    if try_number > 1 and not log.is_resumed and log.number == 1:
+        operator.log.warning(
+            "Try %d finds no state of earlier tries in %s and sends everything: "
+            "results= in a storage that all workers share would keep it",
+            try_number,
+            log.folder,
+        )
+
+
+def _replay_of(source: Source, endpoint: str, log: DeliveryLog, *, keep_records: bool) -> Replay | None:
+    if not isinstance(source, QuarantineSource):
+        return None
+    return Replay(source, folder_of, endpoint=endpoint, by=log.scope.as_row(), keep_records=keep_records)
+
+
+def _tidy_form_of(operator: OpenAISendRecordsOperator) -> TidyForm:
+    if operator.results_format == "parquet":
+        require_pyarrow()
+    vector_field = operator.endpoint_template().vector_field
+    return TidyForm(format=operator.results_format, order=operator.results_order, vector_field=vector_field)
+
+
+def _policy_of(operator: OpenAISendRecordsOperator) -> RetryPolicy:
+    is_quarantined = operator.on_unknown == "quarantine"
+    return RetryPolicy(ambiguous_retries=operator.ambiguous_retries, quarantine_unknown=is_quarantined)
+
+
+def _speed_of(operator: OpenAISendRecordsOperator) -> Speed:
+    return Speed(
+        concurrency=operator.concurrency,
+        requests_per_minute=operator.requests_per_minute,
+        tokens_per_minute=operator.tokens_per_minute,
+        images_per_minute=operator.images_per_minute,
+        requests_per_day=operator.requests_per_day,
+        max_wait=operator.longest_wait(),
+    )
+
+
+def _without(model: str, part: Any) -> Any:
+    if not isinstance(part, Mapping):
+        return part
+    return {name: value for name, value in part.items() if (name, value) != ("model", model)}
