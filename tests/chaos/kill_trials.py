@@ -82,7 +82,7 @@ TRIALS = (
     Trial(
         name="kill9-other-host",
         run=kill9,
-        full={"records": 20_000, "kills": 100, "after": (190, 260), "storage": "object"},
-        short={"records": 1_000, "kills": 4, "after": (150, 200), "storage": "object"},
+        full={"records": 20_000, "kills": 100, "after": (220, 300), "storage": "object"},
+        short={"records": 1_200, "kills": 4, "after": (220, 300), "storage": "object"},
     ),
 )

@@ -1,0 +1,177 @@
+"""Answers: what is lost, refused, damaged or never ends, and what the server bills for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+
+from tests.chaos.damage import DAMAGES
+from tests.chaos.kill_trials import Kills
+from tests.chaos.rows import Rows
+from tests.chaos.scene import Scene, repeats
+from tests.chaos.trial import Check, Trial, at_most, equal, none
+
+MEGABYTE = 1024 * 1024
+
+
+# -- lost answers ------------------------------------------------------------------------------------
+
+
+def reset(seed: int, *, records: int, kills: int, after: tuple[int, int]) -> Iterator[Check]:
+    """Lose answers after the work: first with one more try for each, then with none, and kills."""
+    with Scene(records) as scene:
+        scene.stub.plan(seed=seed, reset_share=0.05)
+        last = scene.finish()
+        executions, lost = scene.stub.executions(), scene.stub.lost()
+        rows = Rows(scene.results).read()
+        told = rows.maybe_billed()
+        yield Check("answers lost after the work: > 0", len(lost), len(lost) > 0)
+        yield none("records lost", records - len(rows.with_status("delivered")))
+        yield at_most("executions, records + lost answers", records + len(lost), sum(executions))
+        yield none("records billed twice and not told, or told and not", len(told ^ {str(one) for one in lost}))
+        yield equal("manifest.maybe_billed, records whose answer was lost", len(set(lost)), last.count("maybe_billed"))
+    yield from _never_twice(seed, records=records, kills=kills, after=after)
+
+
+def _never_twice(seed: int, *, records: int, kills: int, after: tuple[int, int]) -> Iterator[Check]:
+    with Scene(records, on_unknown="quarantine", ambiguous_retries=0) as scene:
+        scene.stub.plan(seed=seed, reset_share=0.02)
+        trial = Kills(scene, seed)
+        for _ in range(kills):
+            trial.kill_one(after)
+        last = scene.finish()
+        executions, lost = scene.stub.executions(), scene.stub.lost()
+        rows = trial.rows.read()
+        rejected = rows.with_status("rejected")
+        quarantined = Rows(scene.results, "quarantine").read().settled()
+        yield equal("quarantine: kills while it was sending", kills, trial.fired)
+        yield equal("quarantine: executions of one record, at most", 1, max(executions))
+        yield none("quarantine: records without one end", abs(records - rows.count()))
+        yield none("quarantine: lost answers that are not rejected", len({str(one) for one in lost} - rejected))
+        yield none("quarantine: rejected, and not in the quarantine", len(rejected ^ quarantined))
+        yield none("quarantine: rejected without maybe_billed", len(rejected - rows.maybe_billed()))
+        yield equal("quarantine: ends in the last manifest", (records, 0), (last.count("input"), last.count("pending")))
+
+
+# -- refusals ----------------------------------------------------------------------------------------
+
+
+def account(seed: int, *, records: int, concurrency: int = 64) -> Iterator[Check]:
+    """Refuse quota or key midway; mend it; clear the task."""
+    random = Random(seed)  # noqa: S311 - seeded
+    for word in ("quota", "key"):
+        with Scene(records, concurrency=concurrency) as scene:
+            stop = random.randint(records // 4, records // 2)
+            scene.stub.plan(seed=seed, refuse_after=stop, refuse_with=word)
+            first = scene.start().wait()
+            refused = [one for one in scene.stub.requests() if one.word == word]
+            scene.stub.plan(seed=seed)
+            second = scene.start(generation=1).wait()
+            rows = Rows(scene.results).read()
+            yield Check(f"{word}: refusals: > 0", len(refused), len(refused) > 0)
+            yield at_most(f"{word}: requests after the first refusal", concurrency, len(refused) - 1)
+            yield equal(f"{word}: the first try ends with", "AbortError", first.error)
+            yield none(f"{word}: pending in its manifest, and not so many", records - stop - first.count("pending"))
+            yield equal(f"{word}: the clear after the repair ends with", None, second.error)
+            yield none(f"{word}: records lost", records - len(rows.with_status("delivered")))
+            yield none(f"{word}: executions repeated", repeats(scene.stub.executions()))
+
+
+def bad(seed: int, *, records: int, share: float = 0.03, pack: int = 128) -> Iterator[Check]:
+    """Refuse some records, alone and in a pack."""
+    random = Random(seed)  # noqa: S311 - seeded
+    with Scene(records) as scene:
+        refused = random.sample(range(records), int(records * share))
+        scene.stub.plan(seed=seed, bad=refused)
+        last = scene.start().wait()
+        rows, quarantine = Rows(scene.results).read(), Rows(scene.results, "quarantine").read()
+        expected = {str(number) for number in refused}
+        yield none(f"{len(refused)} bad: not quarantined, or wrongly", len(quarantine.settled() ^ expected))
+        yield equal("rows in the quarantine", len(refused), quarantine.count())
+        yield none("quarantined without a reason", sum(not row.error for [row] in quarantine.by_key.values()))
+        yield equal("delivered", records - len(refused), len(rows.with_status("delivered")))
+        yield equal("requests", records, scene.stub.seen())
+        yield equal("delivered and rejected in the manifest", (records - len(refused), len(refused)), ends(last))
+    with Scene(pack, pack=pack) as scene:
+        scene.stub.plan(seed=seed, bad=[random.randrange(pack)])
+        last = scene.start().wait()
+        yield at_most(f"1 bad among {pack} packed: calls", 16, scene.stub.seen())
+        yield equal(f"1 bad among {pack} packed: delivered and rejected", (pack - 1, 1), ends(last))
+
+
+def ends(report: object) -> tuple[int, int]:
+    """Give what was delivered and rejected."""
+    return report.count("delivered"), report.count("rejected")  # type: ignore[attr-defined]
+
+
+# -- answers that are none ---------------------------------------------------------------------------
+
+PENDING = {"truncated"}
+"""Damages that leave a record for the next try: its answer was lost on the way."""
+
+
+def protocol(seed: int, *, times: int, deadline: float, megabytes: int = 64) -> Iterator[Check]:
+    """Damage every second answer, with one record a request and with five."""
+    for word in DAMAGES.keys() - {"bomb", "drip", "503"}:
+        for pack in (1, 5):
+            yield from _damaged(seed, word, times=times, pack=pack)
+    yield from _bomb(seed, megabytes)
+    yield from _drip(seed, deadline)
+
+
+def _damaged(seed: int, word: str, *, times: int, pack: int) -> Iterator[Check]:
+    records = 2 * times * pack
+    with Scene(records, pack=pack, concurrency=8, ambiguous_retries=0) as scene:
+        damaged = [number * pack for number in range(1, 2 * times, 2)]
+        scene.stub.plan(seed=seed, delay_ms=(1, 3), damaged={word: damaged})
+        report = scene.start().wait()
+        rows = Rows(scene.results).read()
+        ok = [each for each in scene.stub.requests() if each.word == "ok"]
+        spoilt = {str(number + place) for number in damaged for place in range(pack)}
+        whole = {str(number) for number in range(records)} - spoilt
+        name = f"{word} x {len(damaged)}, {pack} a request"
+        no_reason = sum(not (row.error or {}).get("message") for rows_of in rows.by_key.values() for row in rows_of
+                        if row.status == "rejected")
+        faults = {
+            "no manifest": report.manifest is None,
+            "counts": not report.adds_up,
+            "not fired": len(ok) < len(damaged),
+            "wrong deliveries": rows.wrong(),
+            "whole ones not delivered": len(whole - rows.with_status("delivered")),
+            "spoilt one delivered": pack == 1 and bool(spoilt & rows.with_status("delivered")),
+            "pending": report.count("pending") * (word not in PENDING),
+            "no reason": no_reason,
+        }
+        found = {fault: figure for fault, figure in faults.items() if figure}
+        yield Check(f"{name}: no wrong delivery, no crash", found or "none", not found)
+
+
+def _bomb(seed: int, megabytes: int) -> Iterator[Check]:
+    with Scene(20, concurrency=4, ambiguous_retries=0) as scene:
+        scene.stub.plan(seed=seed, damaged={"bomb": [7]})
+        report = scene.start().wait()
+        yield equal("bomb of 300 MB: delivered and rejected", (19, 1), ends(report))
+        yield at_most("bomb of 300 MB: MiB more memory", megabytes, report.grown_bytes // MEGABYTE)
+
+
+def _drip(seed: int, deadline: float) -> Iterator[Check]:
+    with Scene(20, concurrency=4, ambiguous_retries=0, timeout=deadline) as scene:
+        scene.stub.plan(seed=seed, damaged={"drip": [7]})
+        report = scene.start().wait()
+        took = [(one.answered_at or 0) - one.came_at for one in scene.stub.requests() if one.first == 7]
+        yield at_most(f"drip with a deadline of {deadline:g} s: seconds", deadline + 1, took[0])
+        yield at_most(f"drip with a deadline of {deadline:g} s: not before", took[0], deadline - 0.1)
+        yield equal("drip: delivered, and left", (19, 1), (report.count("delivered"), report.count("pending")))
+
+
+TRIALS = (
+    Trial(
+        name="reset",
+        run=reset,
+        full={"records": 5_000, "kills": 20, "after": (120, 200)},
+        short={"records": 500, "kills": 2, "after": (80, 160)},
+    ),
+    Trial(name="account", run=account, full={"records": 5_000}, short={"records": 500}),
+    Trial(name="bad", run=bad, full={"records": 20_000}, short={"records": 500}),
+    Trial(name="protocol", run=protocol, full={"times": 50, "deadline": 5.0}, short={"times": 5, "deadline": 1.0}),
+)
