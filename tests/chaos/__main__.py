@@ -10,11 +10,11 @@ import sys
 import time
 from collections.abc import Iterable
 
-from tests.chaos import answer_trials, kill_trials, stop_trials
+from tests.chaos import answer_trials, kill_trials, size_trials, stop_trials, storage_trials, webhook_trials
 from tests.chaos.trial import Check, Trial
 
 TRIALS: dict[str, Trial] = {
-    trial.name: trial for room in (kill_trials, stop_trials, answer_trials) for trial in room.TRIALS
+    trial.name: trial for room in (kill_trials, stop_trials, answer_trials, storage_trials, webhook_trials, size_trials) for trial in room.TRIALS
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,10 +80,10 @@ class Rows:
             if row.status == "delivered"
         )
 
-    def codes(self) -> Counter[str]:
-        """Count the codes of the rejections."""
-        return Counter(
-            str((row.error or {}).get("code"))
+    def without_reason(self) -> int:
+        """Count the rejected rows that do not say why."""
+        return sum(
+            not ((row.error or {}).get("code") and (row.error or {}).get("message"))
             for rows in self.by_key.values()
             for row in rows
             if row.status == "rejected"
