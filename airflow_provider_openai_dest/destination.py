@@ -14,8 +14,11 @@ import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from typing import Any, TypeVar
 
+from airflow_provider_openai_dest.checkpoint.claims import Claimed, Claims
+from airflow_provider_openai_dest.checkpoint.marks import Marks
 from airflow_provider_openai_dest.delivery.answer import read_outcomes
 from airflow_provider_openai_dest.delivery.answer_bytes import LARGE_BYTES
 from airflow_provider_openai_dest.delivery.attempts import Conclusion
@@ -38,6 +41,7 @@ from airflow_provider_openai_dest.sources.record import Source
 Item = TypeVar("Item")
 
 INTAKE_CHUNK = 64
+NOTHING_CLAIMED = Claimed()
 MAX_XCOM_BYTES = 48 * 1024
 WATCH_SECONDS = 1.0
 
@@ -50,7 +54,10 @@ class Destination:
     :param dispatcher: sends them.
     :param sinks: where settled outcomes go, one after the other; each has flushed them before the next one sees them.
     :param keep: turns the bytes of an answer into files, before the sinks see it.
-    :param earlier: outcomes that earlier tries settled: their records are counted and not sent.
+    :param earlier: what earlier tries settled: these records are counted and not sent.
+    :param claims: is told before a record may be sent, and what was lost when the run ends by itself.
+    :param claimed: positions of records that earlier tries may have sent.
+    :param quarantine_unknown: reject those of them that are not settled, where they would be sent again.
     :param max_inline_bytes: size up to which the manifest holds the outcomes themselves.
     :param intake_chunk: records read ahead at once.
     :param on_interrupt: called when the run is interrupted or breaks, to stop what runs beside it.
@@ -68,7 +75,10 @@ class Destination:
         dispatcher: Dispatcher,
         sinks: Sequence[Sink] = (),
         keep: Callable[[Outcome], Outcome] = lambda outcome: outcome,
-        earlier: Iterable[Outcome] = (),
+        earlier: Iterable[Outcome | Marks] = (),
+        claims: Claims | None = None,
+        claimed: Claimed = NOTHING_CLAIMED,
+        quarantine_unknown: bool = False,
         max_inline_bytes: int = MAX_XCOM_BYTES,
         intake_chunk: int = INTAKE_CHUNK,
         on_interrupt: Callable[[], None] = lambda: None,
@@ -83,6 +93,11 @@ class Destination:
         self._sinks = sinks
         self._keep = keep
         self._earlier = earlier
+        self._claims = claims
+        self._claimed = claimed
+        self._quarantine_unknown = quarantine_unknown
+        self._lost: list[int] = []
+        self._unknown = 0
         self._intake_chunk = intake_chunk
         self._on_interrupt = on_interrupt
         self._measuring = Measuring(meter or NoMeter(), dispatcher.traffic)
@@ -94,6 +109,7 @@ class Destination:
         self._rendered = 0
         self._is_all_rendered = False
         self._failure: Exception | None = None
+        self._settlement: Settlement | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[Census] | None = None
 
@@ -109,6 +125,8 @@ class Destination:
             census = self._wait_for(self._run(source))
         finally:
             self._close_sinks()
+        if self._claims and self._failure is None:
+            self._claims.end(self._lost)
         traffic = self._dispatcher.traffic
         manifest = self._tally.manifest(
             self._endpoint.name,
@@ -118,6 +136,8 @@ class Destination:
             retries=traffic.again,
             waits=traffic.limited,
             waited_seconds=round(traffic.waited_seconds, 3),
+            unknown=self._unknown,
+            duplicates=self._settled.duplicates,
             seconds=round(time.monotonic() - started, 3),
         )
         if manifest.delivered + manifest.rejected + manifest.pending != manifest.input:
@@ -134,7 +154,12 @@ class Destination:
             self._dispatcher.stop()
         else:
             with suppress(RuntimeError):  # the loop has ended
-                loop.call_soon_threadsafe(self._dispatcher.stop)
+                loop.call_soon_threadsafe(self._stop)
+
+    def _stop(self) -> None:
+        self._dispatcher.stop()
+        if self._settlement is not None:
+            self._settlement.hurry()
 
     def raise_failure(self, manifest: Manifest) -> None:
         """Raise what the end of the run asks for: nothing, when every record is settled.
@@ -161,9 +186,14 @@ class Destination:
             raise TransientError(f"{pending}{why}{rest}; the next try sends just these")
 
     def _take_earlier(self) -> None:
-        for outcome in self._earlier:
-            self._settled.add(outcome)
-            self._tally.remember(outcome)
+        for settled in self._earlier:
+            if isinstance(settled, Outcome):
+                self._settled.add(settled)
+                self._tally.remember(settled)
+            else:
+                for hashed, end in settled.newest_first():
+                    self._settled.add_end(hashed, end)
+                self._tally.absorb(settled.summary)
 
     def _wait_for(self, run: Coroutine[Any, Any, Census]) -> Census:
         """Run the event loop in a thread; what interrupts the waiting, a signal handler's exception, ends it soon."""
@@ -188,7 +218,13 @@ class Destination:
 
     async def _run(self, source: Source) -> Census:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
-        intake = Intake(source, self._settled, lambda: self._dispatcher.is_stopped)
+        intake = Intake(
+            source,
+            self._settled,
+            lambda: self._dispatcher.is_stopped,
+            self._claimed,
+            quarantine_unknown=self._quarantine_unknown,
+        )
         async with (
             Settlement(self._write, self._dispatcher.stop) as settlement,
             reporting(
@@ -199,11 +235,14 @@ class Destination:
             ),
             aclosing(self._requests(intake, settlement)) as requests,
         ):
+            self._settlement = settlement
 
             async def settle(request: RenderedRequest, conclusion: Conclusion) -> Iterable[RenderedRequest]:
                 if conclusion.may_pass_halved and (halves := self._renderer.split(request)):
                     return halves
                 outcomes, is_large = read_outcomes(self._endpoint, request, conclusion), _is_large(conclusion)
+                if self._claimed:
+                    outcomes = [self._with_fate(outcome) for outcome in outcomes]
                 del conclusion  # the bytes of the answer are not needed any more
                 await settlement.put(outcomes, until_written=is_large)
                 return ()
@@ -211,6 +250,7 @@ class Destination:
             await self._dispatcher.run(requests, settle, read_on_seconds=self._count_seconds)
         self._failure = self._failure or settlement.error
         census = intake.close()
+        self._unknown = intake.unknown
         left = 0 if self._is_all_rendered else census.given - self._rendered
         self._tally.count(Status.PENDING, settlement.unwritten + left)
         for status, number in census.others.items():
@@ -220,7 +260,7 @@ class Destination:
 
     async def _requests(self, intake: Intake, settlement: Settlement) -> AsyncGenerator[RenderedRequest]:
         """Read and render in another thread; records that do not fit are settled at once."""
-        rendered = self._until_failure(self._renderer.render(self._until_failure(iter(intake))))
+        rendered = self._until_failure(self._claiming(self._renderer.render(self._until_failure(iter(intake)))))
         async with aclosing(read_ahead(rendered, chunk=self._intake_chunk, weigh=_weight)) as items:
             async for item in items:
                 if isinstance(item, RefusedRecord):
@@ -229,6 +269,17 @@ class Destination:
                 if isinstance(item, RenderedRequest):
                     yield item
         self._is_all_rendered = self._failure is None
+
+    def _claiming(self, items: Iterator[Rendered]) -> Iterator[Rendered]:
+        """Claim each record before it may be sent."""
+        for item in items:
+            if self._claims and isinstance(item, RenderedRequest):
+                self._claims.claim(max(record.position for record in item.records))
+            yield item
+
+    def _with_fate(self, outcome: Outcome) -> Outcome:
+        """Mark an outcome of a record that a try which died may have sent, too."""
+        return replace(outcome, maybe_billed=True) if outcome.record.position in self._claimed else outcome
 
     def _until_failure(self, items: Iterator[Item]) -> Iterator[Item]:
         """End at an error, so that what was read before it is still sent and kept."""
@@ -261,6 +312,7 @@ class Destination:
             sink.write(settled)
             sink.flush()
         pending = [outcome for outcome in outcomes if outcome.status is Status.PENDING]
+        self._lost += [outcome.record.position for outcome in pending if outcome.maybe_billed]
         for outcome in (*settled, *pending):
             if self._tally.add(outcome):
                 log_first_of_kind(outcome)

@@ -31,6 +31,7 @@ class Manifest:
     ``origin`` is the task instance and ``delivery`` its number: a cleared task that sends anew begins the next one.
     ``retries`` are requests that were sent before, ``waits`` those that the rate limit refused, and ``waited_seconds``
     is how long nothing could be sent.
+    ``unknown`` records may have been sent by a try that died, ``duplicates`` were delivered twice.
     ``delivered + rejected + pending == input`` always holds. ``whole_input`` is false when the source was not read to
     its end: ``input`` counts what was read then. ``outcomes`` are the rows themselves, in input order,
     only while all of them together stay below ``max_xcom_bytes``; otherwise read ``results``.
@@ -47,6 +48,8 @@ class Manifest:
     waits: int = 0
     waited_seconds: float = 0.0
     maybe_billed: int = 0
+    unknown: int = 0
+    duplicates: int = 0
     usage: dict[str, Any] = field(default_factory=dict)
     rejections: list[dict[str, Any]] = field(default_factory=list)
     origin: dict[str, Any] | None = None
@@ -120,6 +123,23 @@ class Tally:
         if outcome.status is not Status.PENDING:
             self._keep_inline(outcome)
         return outcome.error is not None and self._add_kind(outcome, outcome.error)
+
+    def summary(self) -> dict[str, Any]:
+        """Give usage and kinds of error, for :meth:`absorb`."""
+        return {"usage": self.usage, "maybe_billed": self.maybe_billed, "kinds": list(self._kinds.values())}
+
+    def absorb(self, summary: Mapping[str, Any], *, with_kinds: bool = True) -> None:
+        """Add what another tally had remembered; the outcomes themselves are not kept inline any more."""
+        self._inline = None
+        self.maybe_billed += summary["maybe_billed"]
+        add_usage(self.usage, summary["usage"])
+        for kind in summary["kinds"] if with_kinds else ():
+            name = (kind["status"], kind["code"], kind["http_status"])
+            known = self._kinds.get(name)
+            if known is not None:
+                known["count"] += kind["count"]
+            elif len(self._kinds) < MOST_KINDS:
+                self._kinds[name] = dict(kind)
 
     def manifest(self, endpoint: str, **fields: Any) -> Manifest:
         """Make the manifest of what was counted."""

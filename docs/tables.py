@@ -268,6 +268,8 @@ _MANIFEST = {
     "waits": "answers 429 that asked to wait; they count as no attempt",
     "waited_seconds": "how long nothing could be sent, since the rate limit was reached or the server was down",
     "maybe_billed": "records of which an answer was lost after the request had left: OpenAI may have billed them twice",
+    "unknown": "records that a try which died may have sent, and whose fate nobody can know; see `on_unknown`",
+    "duplicates": "records that two tries delivered, and that were paid twice; the first outcome holds",
     "usage": "sum of the API's usage objects, over all tries",
     "rejections": "the first ten kinds of rejection, each with its count and its first record",
     "origin": "the task instance",

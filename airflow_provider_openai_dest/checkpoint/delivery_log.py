@@ -14,10 +14,13 @@ import logging
 import re
 import secrets
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any, Literal
 
 import msgspec
 
+from airflow_provider_openai_dest.checkpoint.claims import Claimed, read_claims
+from airflow_provider_openai_dest.checkpoint.marks import Marks, MarksLog, read_marks
 from airflow_provider_openai_dest.checkpoint.scope import Scope
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.delivery.settled import SettledRecords
@@ -32,6 +35,7 @@ Span = Literal["delivery", "generation", "try"]
 _MAGIC = re.compile(r"[*?\[]")
 
 _CLAIM = re.compile(r"delivery-[0-9a-f]+-d(\d+)-g(\d+)\.json")
+_END_OF_NAME = re.compile(r"(-\d{6})?\.jsonl$")
 _ROWS = re.compile(r".+-d\d+-g(\d+)-t(\d+)-.+\.jsonl")
 
 
@@ -87,6 +91,25 @@ class DeliveryLog:
                 if not is_void and held.add(outcome):
                     yield outcome
 
+    def settled(self) -> Iterator[Outcome | Marks]:
+        """Read what earlier tries of this delivery settled, the newest first, from marks as far as there are some.
+
+        A rejection of an earlier generation is passed over, so that the record is tried again after a clear.
+        """
+        for generation, name in self._logs("outcomes"):
+            is_earlier = generation < self._generation
+            files = list_names(self.folder, f"{name.replace('outcomes-', 'marks-', 1)}-")
+            marks = read_marks(self.folder, files)
+            for outcome in self._rows_after(name, marks[-1].end if marks else 0):
+                if not (is_earlier and outcome.status is Status.REJECTED):
+                    yield outcome
+            yield from (one.delivered_only() if is_earlier else one for one in reversed(marks))
+
+    def claimed(self) -> Claimed:
+        """Read which records earlier tries of this delivery may have sent."""
+        names = [name for _, name in self._logs("claims")]
+        return read_claims(read_rows(self.folder, self._files_of(name)) for name in names)
+
     def delivered(self, kind: str) -> Iterator[Outcome]:
         """Read what earlier tries of this delivery delivered, for a log whose rejections each try sends again."""
         return (outcome for outcome in self.outcomes(kind) if outcome.status is Status.DELIVERED)
@@ -103,6 +126,11 @@ class DeliveryLog:
         beginning = f"{self._prefix(kind)}-{self._this_try}-"
         earlier = len(list_names(self.folder, beginning))
         return RowLog(self.folder, f"{beginning}{earlier:06d}{secrets.token_hex(3)}")
+
+    def marked_rows(self, kind: str) -> tuple[RowLog, MarksLog]:
+        """Open a new log of rows, and the marks beside it."""
+        rows = self.rows(kind)
+        return rows, MarksLog(self.folder, rows.name.replace(kind, "marks", 1))
 
     def pattern(self, kind: str, *, of: Span = "delivery") -> str:
         """Give the pattern of the files of one kind, for manifests and readers.
@@ -135,9 +163,23 @@ class DeliveryLog:
         found = sorted((int(m[1]), int(m[2]), name) for name in names if (m := _ROWS.fullmatch(name)))
         return [(generation, name) for generation, _, name in reversed(found)]
 
-    def _read(self, name: str) -> Iterator[Outcome]:
+    def _logs(self, kind: str) -> list[tuple[int, str]]:
+        """List the logs of rows, the newest first, each with its generation; in object storage one has many files."""
+        return list(dict.fromkeys((generation, _log_of(name)) for generation, name in self._row_files(kind)))
+
+    def _files_of(self, name: str) -> list[str]:
+        return [file for file in list_names(self.folder, name) if _log_of(file) == name]
+
+    def _rows_after(self, name: str, position: int) -> Iterator[Outcome]:
+        """Read the outcomes of one log from a position on: bytes of a local file, or segments."""
+        files = self._files_of(name)
+        if files == [f"{name}.jsonl"]:
+            return self._read(files[0], start=position)
+        return chain.from_iterable(map(self._read, files[position:]))
+
+    def _read(self, name: str, start: int = 0) -> Iterator[Outcome]:
         strange = 0
-        for row in read_rows(self.folder, [name]):
+        for row in read_rows(self.folder, [name], start):
             try:
                 yield Outcome.from_row(row)
             except RecordError:
@@ -168,6 +210,10 @@ class DeliveryLog:
                 f"{' and '.join(sorted(changed))} changed under the half-done delivery in {self.folder}; "
                 'change it back, or send everything anew with resume="never"'
             )
+
+
+def _log_of(file: str) -> str:
+    return _END_OF_NAME.sub("", file)
 
 
 def _leaves_something(counts: Mapping[str, Any]) -> bool:

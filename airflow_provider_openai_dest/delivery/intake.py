@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Container, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from airflow_provider_openai_dest.delivery.outcome import Status
 from airflow_provider_openai_dest.delivery.settled import SettledRecords
+from airflow_provider_openai_dest.exceptions import RecordError
 from airflow_provider_openai_dest.sources.record import Record, Source
 
 CHUNK_SECONDS = 0.05
 """A slow source is not waited for longer than this when something of it is there already."""
+
+UNKNOWN_FATE = RecordError(
+    "unknown_fate", "a try that died may have sent this record, and nobody can know whether it was billed"
+)
 
 Item = TypeVar("Item")
 
@@ -47,12 +52,26 @@ class Intake:
 
     :param settled: the records that are counted and not given.
     :param is_stopped: whether nothing more is sent: what is read then is counted as pending.
+    :param claimed: positions of records that earlier tries may have sent. ``unknown`` counts those of them that are not
+        settled: nobody can know whether they were billed.
+    :param quarantine_unknown: reject those, where they would be sent again.
     """
 
-    def __init__(self, source: Source, settled: SettledRecords, is_stopped: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        source: Source,
+        settled: SettledRecords,
+        is_stopped: Callable[[], bool],
+        claimed: Container[int] = (),
+        *,
+        quarantine_unknown: bool = False,
+    ) -> None:
         self._source = source
         self._settled = settled
         self._is_stopped = is_stopped
+        self._claimed = claimed
+        self._quarantine_unknown = quarantine_unknown
+        self.unknown = 0
         self._given = 0
         self._others: Counter[Status] = Counter()
         self._is_whole = False
@@ -69,8 +88,14 @@ class Intake:
                 self._others[Status.PENDING] += 1
             else:
                 self._given += 1
-                yield record
+                yield self._judged(record)
         self._is_whole = True
+
+    def _judged(self, record: Record) -> Record:
+        if record.position not in self._claimed:
+            return record
+        self.unknown += 1
+        return replace(record, fault=UNKNOWN_FATE) if self._quarantine_unknown else record
 
     def census(self) -> Census:
         """Give the counts of this moment; those of a source that was read to its end are final."""

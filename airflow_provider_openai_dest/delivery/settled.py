@@ -21,18 +21,20 @@ def digest(encoded: bytes) -> str:
 
 
 _NULL = digest(b"null")
+_LARGEST_MARK = (1 << 8 * DIGEST_BYTES) - 1
 
 
 class SettledRecords:
     """Takes outcomes, the newest first, and tells what holds for a record.
 
     A record takes about 24 bytes, however long its key: the hash of the key, and one integer that is the mark of its
-    data and, in the last bit, whether it was delivered.
+    data and, in the last bit, whether it was delivered. ``duplicates`` counts outcomes that were delivered before.
     """
 
     def __init__(self) -> None:
         self._keys = HashIndex()
         self._ends = array("q")
+        self.duplicates = 0
 
     def __len__(self) -> int:
         return len(self._ends)
@@ -43,14 +45,17 @@ class SettledRecords:
         Of the outcomes of the same data a delivered one holds, whenever it came. Those of other data, from before the
         record was changed, are void.
         """
-        mark, is_delivered = _mark(outcome.record_digest), outcome.status is Status.DELIVERED
-        end = mark << 1 | is_delivered
-        number = self._keys.add(key_hash(outcome.record.key))
+        return self.add_end(key_hash(outcome.record.key), end_of(outcome.status, outcome.record_digest))
+
+    def add_end(self, hashed: int, end: int) -> bool:
+        """Take what is kept of an outcome: its key's :func:`key_hash` and its :func:`end_of`."""
+        number = self._keys.add(hashed)
         if number == len(self._ends):
             self._ends.append(end)
             return True
         known = self._ends[number]
-        if _was_delivered(known) or not is_delivered or _differ(known >> 1, mark):
+        self.duplicates += was_delivered(known) and was_delivered(end)
+        if was_delivered(known) or not was_delivered(end) or _differ(known >> 1, end >> 1):
             return False
         self._ends[number] = end
         return True
@@ -65,7 +70,7 @@ class SettledRecords:
         known = self._ends[number]
         if known >> 1 and _differ(known >> 1, _mark_of(record.data)):
             return None
-        return Status.DELIVERED if _was_delivered(known) else Status.REJECTED
+        return Status.DELIVERED if was_delivered(known) else Status.REJECTED
 
 
 def key_hash(key: str) -> int:
@@ -73,8 +78,14 @@ def key_hash(key: str) -> int:
     return int.from_bytes(blake2b(key.encode(errors="surrogatepass"), digest_size=8).digest(), "little", signed=True)
 
 
-def _was_delivered(known: int) -> bool:
-    return bool(known & 1)
+def end_of(status: Status, record_digest: str | None) -> int:
+    """Give what is kept of an outcome: the mark of its data, and in the last bit whether it was delivered."""
+    return _mark(record_digest) << 1 | (status is Status.DELIVERED)
+
+
+def was_delivered(end: int) -> bool:
+    """Read the last bit."""
+    return bool(end & 1)
 
 
 def _differ(mark: int, other: int) -> bool:
@@ -83,7 +94,7 @@ def _differ(mark: int, other: int) -> bool:
 
 def _mark(record_digest: str | None) -> int:
     """Give the digest as a number above 0; 0 is that of data without a digest, and differs from no other."""
-    return int(record_digest, 16) + 1 if record_digest else 0
+    return (int(record_digest, 16) & _LARGEST_MARK) + 1 if record_digest else 0
 
 
 def _mark_of(data: Any) -> int:

@@ -35,7 +35,7 @@ class Settlement:
         self._waiting: list[Outcome] = []
         self._written = asyncio.Event()
         self._is_due = asyncio.Event()
-        self._has_ended = False
+        self._has_ended = self._is_hurried = False
         self._timer: asyncio.TimerHandle | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="openai-dest-write")
         self.error: Exception | None = None
@@ -48,12 +48,18 @@ class Settlement:
         """
         self._waiting += outcomes
         written = self._written
-        if until_written or len(self._waiting) >= FLUSH_RECORDS:
+        if until_written or self._is_hurried or len(self._waiting) >= FLUSH_RECORDS:
             self._is_due.set()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._is_due.set)
         if until_written or len(self._waiting) >= QUEUE_LIMIT:
             await written.wait()
+
+    def hurry(self) -> None:
+        """Write what is waiting now, and from now on whatever comes at once: the process may soon be killed."""
+        self._is_hurried = True
+        if self._waiting:
+            self._is_due.set()
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._run())

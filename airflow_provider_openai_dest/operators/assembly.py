@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from airflow_provider_openai_dest.checkpoint.claims import CLAIM_RECORDS, FEWER_RECORDS, Claims
 from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
 from airflow_provider_openai_dest.checkpoint.ownership import Ownership
 from airflow_provider_openai_dest.connection.client import request_headers, ssl_context
@@ -101,6 +102,7 @@ class Delivery:
     :param webhook: where the outcomes are forwarded; None forwards nothing.
     :param meter: takes what is measured.
     :param ownership: whether this try may still send.
+    :param quarantine_unknown: reject records that a try which died may have sent, where they would be sent again.
     """
 
     def __init__(
@@ -115,6 +117,7 @@ class Delivery:
         webhook_batch_size: int = 1,
         meter: Meter | None = None,
         ownership: Ownership | None = None,
+        quarantine_unknown: bool = False,
     ) -> None:
         self._log = log
         self._ownership = ownership or Ownership()
@@ -127,7 +130,10 @@ class Delivery:
             dispatcher=dispatcher,
             sinks=self._sinks(storage),
             keep=BinaryFiles(log.folder, endpoint).keep,
-            earlier=self._earlier(),
+            earlier=self._earlier() if self._forwarding else log.settled(),
+            claims=Claims(log.rows("claims"), FEWER_RECORDS if quarantine_unknown else CLAIM_RECORDS),
+            claimed=log.claimed(),
+            quarantine_unknown=quarantine_unknown,
             max_inline_bytes=storage.max_xcom_bytes,
             on_interrupt=self.stop,
             meter=meter,
@@ -172,9 +178,10 @@ class Delivery:
 
     def _sinks(self, storage: Storage) -> list[Sink]:
         # The results come last of the two: a record that stands in them is settled, and must be in the quarantine then.
+        rows, marks = self._log.marked_rows(RESULTS)
         sinks: list[Sink] = [
             QuarantineSink(self._log.rows(QUARANTINE), keep_records=storage.quarantine_records),
-            ResultsSink(self._log.rows(RESULTS), keep_records=storage.keep_records),
+            ResultsSink(rows, keep_records=storage.keep_records, marks=marks),
         ]
         return [*sinks, self._forwarding] if self._forwarding else sinks
 

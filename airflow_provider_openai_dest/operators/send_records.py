@@ -321,6 +321,7 @@ class OpenAISendRecordsOperator(BaseOperator):
             webhook=webhook,
             webhook_batch_size=self.webhook_batch_size,
             ownership=ownership,
+            quarantine_unknown=self.on_unknown == "quarantine",
             meter=meter_of(context, endpoint=endpoint.name, model=self.one_model()),
         )
 

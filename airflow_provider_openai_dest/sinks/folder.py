@@ -94,16 +94,19 @@ class RowLog:
 
     :param folder: where the files are.
     :param name: start of every file's name, without an extension; it must be new for every try.
+
+    ``position`` is how far the rows are durable: in bytes of the local file, or in segments.
     """
 
     def __init__(self, folder: Folder, name: str) -> None:
         self._folder = folder
-        self._name = name
+        self.name = name
         self._content = bytearray()
         self._waiting = 0
         self._segments = 0
         self._file: int | None = None
         self.count = 0
+        self.position = 0
 
     def append(self, rows: Iterable[dict[str, Any]]) -> None:
         """Take rows; they are durable after the next flush. Raises SinkError."""
@@ -123,8 +126,9 @@ class RowLog:
             self._append(self._folder)
         else:
             content, self._content = self._content, bytearray()
-            put_file(self._folder, f"{self._name}-{self._segments:06d}.jsonl", bytes(content))
+            put_file(self._folder, f"{self.name}-{self._segments:06d}.jsonl", bytes(content))
             self._segments += 1
+            self.position = self._segments
         self.count += rows
 
     def close(self) -> None:
@@ -135,7 +139,7 @@ class RowLog:
             self._close_file()
 
     def _append(self, folder: Path) -> None:
-        path = folder / f"{self._name}.jsonl"
+        path = folder / f"{self.name}.jsonl"
         content, self._content = self._content, bytearray()
         try:
             if self._file is None:
@@ -144,6 +148,7 @@ class RowLog:
             left = memoryview(content)
             while left:
                 left = left[os.write(self._file, left) :]
+            self.position += len(content)
         except OSError as error:
             self._waiting = 0
             raise SinkError(f"can't write to {path}: {error}") from error
@@ -154,7 +159,7 @@ class RowLog:
             if file is not None:
                 os.close(file)
         except OSError as error:
-            raise SinkError(f"can't close {self._folder / self._name}.jsonl: {error}") from error
+            raise SinkError(f"can't close {self._folder / self.name}.jsonl: {error}") from error
 
 
 def list_names(folder: Folder, prefix: str) -> list[str]:
@@ -167,12 +172,17 @@ def list_names(folder: Folder, prefix: str) -> list[str]:
         raise TransientError(f"can't list {folder}: {type(error).__name__}: {error}") from error
 
 
-def read_rows(folder: Folder, names: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """Read the rows of these files. A row cut off by a crash is passed over: its record counts as not settled."""
+def read_rows(folder: Folder, names: Iterable[str], start: int = 0) -> Iterator[dict[str, Any]]:
+    """Read the rows of these files. A row cut off by a crash is passed over: its record counts as not settled.
+
+    :param start: bytes of each file that are passed over.
+    """
     for name in names:
         broken = 0
         try:
             with (folder / name).open("rb") as stream:
+                if start:
+                    stream.seek(start)
                 for line in stream:
                     row = _decoded(line)
                     if row is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -17,27 +17,49 @@ from airflow_provider_openai_dest.sinks.folder import RowLog
 MAX_REPR = 2000
 
 
+class Marks(Protocol):
+    """What is told of rows that are durable, so that a resume need not read them again."""
+
+    def add(self, outcomes: Sequence[tuple[Outcome, str | None]], end: int) -> None:
+        """Take outcomes, with the digests in their rows, which are durable up to ``end`` in the log."""
+
+    def close(self) -> None:
+        """Write what is held."""
+
+
 class ResultsSink:
     """One row for every settled record, delivered or rejected.
 
     :param keep_records: False leaves the record's own data out of the rows.
+    :param marks: is told of what is durable.
     """
 
-    def __init__(self, log: RowLog, *, keep_records: bool = True) -> None:
+    def __init__(self, log: RowLog, *, keep_records: bool = True, marks: Marks | None = None) -> None:
         self._log = log
         self._keep_records = keep_records
+        self._marks = marks
+        self._unmarked: list[tuple[Outcome, str | None]] = []
 
     def write(self, outcomes: Sequence[Outcome]) -> None:
         """Take the outcomes' rows."""
-        self._log.append(with_record(outcome.as_row(), outcome, keep=self._keep_records) for outcome in outcomes)
+        for outcome in outcomes:
+            row = with_record(outcome.as_row(), outcome, keep=self._keep_records)
+            self._log.append([row])
+            if self._marks:
+                self._unmarked.append((outcome, row.get("record_digest")))
 
     def flush(self) -> None:
         """Write them."""
         self._log.flush()
+        if self._marks:
+            unmarked, self._unmarked = self._unmarked, []
+            self._marks.add(unmarked, self._log.position)
 
     def close(self) -> None:
         """Close the file."""
         self._log.close()
+        if self._marks:
+            self._marks.close()
 
 
 class QuarantineSink:
