@@ -9,8 +9,6 @@ from tests.chaos.rows import Rows
 from tests.chaos.scene import Scene, repeats
 from tests.chaos.trial import Check, Trial, at_most, equal, none
 
-SECONDS_TO_START = 30.0
-
 
 class Kills:
     """Kills the tries of a scene, each after so many more requests, and looks at what stands in its folder then."""
@@ -28,7 +26,7 @@ class Kills:
         stub = self._scene.stub
         seen = stub.seen()
         worker = self._scene.start()
-        has_sent = stub.wait_for(seen + self._random.randint(*after), SECONDS_TO_START)
+        has_sent = stub.wait_for(seen + self._random.randint(*after), worker)
         was_alive = worker.is_alive
         worker.kill()
         self.fired += has_sent and was_alive

@@ -67,13 +67,16 @@ class Stub:
         """Say what is done to the webhooks from now on, and give what came."""
         return msgspec.json.decode(self._ask("hook", plan or None))
 
-    def wait_for(self, requests: int, seconds: float = 60.0) -> bool:
-        """Wait until so many requests came; False when they did not."""
-        try:
-            self._ask(f"wait?seen={requests}", seconds=seconds)
-        except TimeoutError:
-            return False
-        return True
+    def wait_for(self, requests: int, worker: Worker, seconds: float = 60.0) -> bool:
+        """Wait until so many requests came; False when they did not, in time or before the worker's end."""
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends:
+            with suppress(TimeoutError):
+                self._ask(f"wait?seen={requests}", seconds=1.0)
+                return True
+            if not worker.is_alive:
+                break
+        return False
 
     def executions(self) -> bytes:
         """Give how often the work of each record was done: a byte a record."""

@@ -47,7 +47,7 @@ def orphan(seed: int, *, trials: int, at_once: int, records: int = 3_000) -> Ite
         with Scene(records, concurrency=16) as scene:
             scene.stub.plan(seed=seed + number, delay_ms=(30, 60))
             worker = scene.start(is_supervised=True)
-            has_sent = scene.stub.wait_for(random.randint(20, 400))
+            has_sent = scene.stub.wait_for(random.randint(20, 400), worker)
             task = worker.pid
             was_running = runs(task)
             killed_at = time.monotonic()
@@ -110,7 +110,7 @@ def overlap(seed: int, *, trials: int, at_once: int, records: int, concurrency: 
         with Scene(records, concurrency=concurrency, storage=("local", "object")[number % 2]) as scene:
             scene.stub.plan(seed=seed + number, delay_ms=(30, 60))
             first = scene.start()
-            has_sent = scene.stub.wait_for(random.randint(50, 500))
+            has_sent = scene.stub.wait_for(random.randint(50, 500), first)
             settled = Rows(scene.results).read().settled()
             executed = scene.stub.executions()
             second = scene.start()
@@ -179,7 +179,7 @@ def sigterm(seed: int, *, trials: int, at_once: int, records: int = 1_500, grace
             slow = {"slow_share": 0.15, "slow_ms": (100 * grace, 1600 * grace)}
             scene.stub.plan(seed=seed + number, delay_ms=(10, 40), **slow)
             worker = scene.start()
-            has_sent = scene.stub.wait_for(random.randint(40, 200))
+            has_sent = scene.stub.wait_for(random.randint(40, 200), worker)
             was_alive = worker.is_alive
             asked_at = worker.terminate()
             worker.process.join(max(0.0, asked_at + grace - time.monotonic()))

@@ -154,6 +154,7 @@ def _delivery(one: Try) -> Delivery:
         log=log,
         storage=Storage(max_xcom_bytes=0),
         webhook=_webhook(one),
+        quarantine_unknown=one.on_unknown == "quarantine",
         ownership=ownership,
     )
 
