@@ -64,7 +64,7 @@ def _never_twice(seed: int, *, records: int, kills: int, after: tuple[int, int])
 
 def account(seed: int, *, records: int, concurrency: int = 64) -> Iterator[Check]:
     """Refuse quota or key midway; mend it; clear the task."""
-    random = Random(seed)  # noqa: S311 - seeded
+    random = Random(seed)
     for word in ("quota", "key"):
         with Scene(records, concurrency=concurrency) as scene:
             stop = random.randint(records // 4, records // 2)
@@ -85,7 +85,7 @@ def account(seed: int, *, records: int, concurrency: int = 64) -> Iterator[Check
 
 def bad(seed: int, *, records: int, share: float = 0.03, pack: int = 128) -> Iterator[Check]:
     """Refuse some records, alone and in a pack."""
-    random = Random(seed)  # noqa: S311 - seeded
+    random = Random(seed)
     with Scene(records) as scene:
         refused = random.sample(range(records), int(records * share))
         scene.stub.plan(seed=seed, bad=refused)

@@ -48,7 +48,7 @@ class Answer:
 
 def chance(seed: int, word: str, number: int | str, time: int) -> float:
     """Give a number from 0 to 1, the same for the same arguments, in whatever order they are asked."""
-    return Random(f"{seed}:{word}:{number}:{time}").random()  # noqa: S311 - no secret
+    return Random(f"{seed}:{word}:{number}:{time}").random()
 
 
 def vector(number: float) -> str:

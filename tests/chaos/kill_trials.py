@@ -15,7 +15,7 @@ class Kills:
 
     def __init__(self, scene: Scene, seed: int) -> None:
         self._scene = scene
-        self._random = Random(seed)  # noqa: S311 - seeded
+        self._random = Random(seed)
         self._executed: dict[str, int] = {}
         self.rows = Rows(scene.results)
         self.fired = 0

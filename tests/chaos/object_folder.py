@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from fsspec.implementations.local import LocalFileSystem
 
@@ -40,7 +40,7 @@ class Weather:
     _random: Random = field(init=False)
 
     def __post_init__(self) -> None:
-        self._random = Random(self.seed)  # noqa: S311 - no secret
+        self._random = Random(self.seed)
 
     def check(self, kind: str) -> None:
         """Fail, or not."""
@@ -126,7 +126,7 @@ class _Put:
         self._content += content
         return len(content)
 
-    def __enter__(self) -> _Put:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

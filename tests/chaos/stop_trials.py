@@ -43,7 +43,7 @@ def orphan(seed: int, *, trials: int, at_once: int, records: int = 3_000) -> Ite
     """Kill supervisors and leave their tasks."""
 
     def one(number: int) -> Orphaned:
-        random = Random(seed + number)  # noqa: S311 - seeded
+        random = Random(seed + number)
         with Scene(records, concurrency=16) as scene:
             scene.stub.plan(seed=seed + number, delay_ms=(30, 60))
             worker = scene.start(is_supervised=True)
@@ -106,7 +106,7 @@ def overlap(seed: int, *, trials: int, at_once: int, records: int, concurrency: 
     """Start the second try while the first one sends."""
 
     def one(number: int) -> Overlapped:
-        random = Random(seed + number)  # noqa: S311 - seeded
+        random = Random(seed + number)
         with Scene(records, concurrency=concurrency, storage=("local", "object")[number % 2]) as scene:
             scene.stub.plan(seed=seed + number, delay_ms=(30, 60))
             first = scene.start()
@@ -143,7 +143,9 @@ def overlap(seed: int, *, trials: int, at_once: int, records: int, concurrency: 
     bound = 2 * concurrency
     yield equal("trials in which both were sending", trials, sum(each.fired for each in found))
     yield at_most("seconds until the loser stops", 5.0, max(each.loser_stopped_after for each in found))
-    yield equal("losers that end with TransientError", trials, [each.loser_error for each in found].count("TransientError"))
+    yield equal(
+        "losers that end with TransientError", trials, [each.loser_error for each in found].count("TransientError")
+    )
     yield none("rows broken, torn or wrong", sum(each.broken for each in found))
     yield none("counts that are not right", sum(each.wrong_counts for each in found))
     yield none("records lost", sum(each.lost for each in found))
@@ -174,7 +176,7 @@ def sigterm(seed: int, *, trials: int, at_once: int, records: int = 1_500, grace
     """Ask workers to end while many of their requests take longer than the grace."""
 
     def one(number: int) -> Terminated:
-        random = Random(seed + number)  # noqa: S311 - seeded
+        random = Random(seed + number)
         with Scene(records, concurrency=32, storage=("local", "object")[number % 2]) as scene:
             slow = {"slow_share": 0.15, "slow_ms": (100 * grace, 1600 * grace)}
             scene.stub.plan(seed=seed + number, delay_ms=(10, 40), **slow)
@@ -221,7 +223,12 @@ def sigterm(seed: int, *, trials: int, at_once: int, records: int = 1_500, grace
 
 
 TRIALS = (
-    Trial(name="orphan", run=orphan, full={"trials": 20, "at_once": 4}, short={"trials": 2, "at_once": 2, "records": 1_000}),
+    Trial(
+        name="orphan",
+        run=orphan,
+        full={"trials": 20, "at_once": 4},
+        short={"trials": 2, "at_once": 2, "records": 1_000},
+    ),
     Trial(
         name="overlap",
         run=overlap,

@@ -84,7 +84,7 @@ def disk(seed: int, *, trials: int, at_once: int, records: int, tries: int) -> I
     row_bytes = 330 * records
 
     def full(number: int) -> Stored:
-        random = Random(seed + number)  # noqa: S311 - seeded
+        random = Random(seed + number)
         storage = ("local", "object")[number % 2]
         with Scene(records, storage=storage) as scene:
             scene.stub.plan(seed=seed + number)

@@ -61,7 +61,12 @@ class Disk(Store):
     room: int | None = None
 
     def check(self, operation: str) -> None:
-        if operation == "write" and self.room is not None and isinstance(self.files, Files) and not self.files.is_frozen:
+        if (
+            operation == "write"
+            and self.room is not None
+            and isinstance(self.files, Files)
+            and not self.files.is_frozen
+        ):
             if not self.room:
                 raise OSError("no space left on device")
             self.room -= 1
@@ -137,7 +142,7 @@ class Promises(RuleBasedStateMachine):
     @precondition(lambda self: self.zombies)
     @rule(place=st.integers(0, 5))
     def flush_zombie(self, place: int) -> None:
-        """Let a try that was overtaken put what it was late with: all but the manifest, which it knows to be another's."""
+        """Let a try that was overtaken put what it was late with, but for the manifest: it knows that to be another's."""
         late = self.zombies.pop(place % len(self.zombies))
         for name, content in late.items():
             if not name.rpartition("/")[2].startswith(("manifest-", "delivery-")):

@@ -47,7 +47,9 @@ def equal(demand: str, expected: Any, figure: Any) -> Check:
 def at_most(demand: str, bound: float, figure: float) -> Check:
     """Demand no more than so much."""
     shown = round(figure, 3) if isinstance(figure, float) else figure
-    return Check(f"{demand} <= {bound:g}" if isinstance(bound, float) else f"{demand} <= {bound}", shown, figure <= bound)
+    return Check(
+        f"{demand} <= {bound:g}" if isinstance(bound, float) else f"{demand} <= {bound}", shown, figure <= bound
+    )
 
 
 def side_by_side(run: Callable[[Given], Found], given: Sequence[Given], at_once: int) -> list[Found]:

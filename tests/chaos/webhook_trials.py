@@ -33,12 +33,16 @@ def webhook(seed: int, *, records: int, down: float, slow_seconds: float = 1.0) 
         taken = came["taken"]
         executions = stub.executions()
         rows = Rows(scene.results).read()
-        yield Check("items while it was down, of those before", f"{after - before} of {before}", began and after == before)
+        yield Check(
+            "items while it was down, of those before", f"{after - before} of {before}", began and after == before
+        )
         yield equal("ids that arrived", records, len(taken))
         yield Check("items that came again: > 0", sum(taken.values()) - len(taken), sum(taken.values()) > len(taken))
         yield equal("executions of the API", (records, 1), (sum(executions), max(executions)))
         yield none(f"of {came['came']} signatures not verified by standardwebhooks", came["unverified"])
-        yield equal("items delivered in the manifest", records, ((report.manifest or {}).get("webhook") or {}).get("delivered"))
+        yield equal(
+            "items delivered in the manifest", records, ((report.manifest or {}).get("webhook") or {}).get("delivered")
+        )
         yield Check("the last try ends without an error", f"{report.error}, try {tries}", report.error is None)
         yield none("records lost", records - len(rows.with_status("delivered")))
 

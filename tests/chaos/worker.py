@@ -143,9 +143,7 @@ def _delivery(one: Try) -> Delivery:
     marks = StorageFence(log.folder, log.scope, one.number)
     marks.begin()
     ownership = Ownership([marks])
-    policy = RetryPolicy(
-        ambiguous_retries=one.ambiguous_retries, quarantine_unknown=one.on_unknown == "quarantine"
-    )
+    policy = RetryPolicy(ambiguous_retries=one.ambiguous_retries, quarantine_unknown=one.on_unknown == "quarantine")
     endpoint = _endpoint(one)
     return Delivery(
         endpoint=endpoint,
