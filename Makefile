@@ -60,7 +60,7 @@ test-chaos: .venv/.installed  ## Kill, reset and starve deliveries for a minute:
 # A search of 2,000 examples takes longer than the two minutes after which a test is taken to hang.
 chaos: .venv/.installed  ## The same in full, 20 minutes: 100 kills, a million records, 2,000 examples of each property
 	$(BIN)/python -m tests.chaos all
-	$(BIN)/python -m pytest --hypothesis-profile=chaos -o faulthandler_timeout=600 tests/chaos/test_journal.py tests/chaos/test_promises_machine.py
+	$(BIN)/python -m pytest --hypothesis-profile=chaos -o faulthandler_timeout=1200 tests/chaos/test_journal.py tests/chaos/test_promises_machine.py
 
 lint: .venv/.installed  ## Check rules, format and types
 	$(BIN)/python -m ruff check .

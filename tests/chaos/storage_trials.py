@@ -119,7 +119,7 @@ def disk(seed: int, *, trials: int, at_once: int, records: int, tries: int) -> I
             )
 
     yield from _told("full disk", side_by_side(full, range(trials), at_once), trials)
-    few = max(2, trials // 4)
+    few = max(1, trials // 4)
     yield from _told("30 % of the calls fail", side_by_side(failing(0.3, 0), range(few), at_once), few)
     yield from _told("all calls fail midway", side_by_side(failing(1.0, 3), range(few), at_once), few * tries)
     yield from _told("all calls fail", side_by_side(failing(1.0, 0), range(few), at_once), few * tries)

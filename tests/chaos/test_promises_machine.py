@@ -142,7 +142,7 @@ class Promises(RuleBasedStateMachine):
     @precondition(lambda self: self.zombies)
     @rule(place=st.integers(0, 5))
     def flush_zombie(self, place: int) -> None:
-        """Let a try that was overtaken put what it was late with, but for the manifest: it knows that to be another's."""
+        """Let a try that was overtaken put what it was late with, but for the manifest, which is another's."""
         late = self.zombies.pop(place % len(self.zombies))
         for name, content in late.items():
             if not name.rpartition("/")[2].startswith(("manifest-", "delivery-")):
@@ -289,5 +289,5 @@ IS_CHAOS = settings.get_current_profile_name() == "chaos"
 
 TestPromises = Promises.TestCase
 TestPromises.settings = settings(
-    max_examples=2000 if IS_CHAOS else 40, stateful_step_count=15 if IS_CHAOS else 10, deadline=None
+    max_examples=2000 if IS_CHAOS else 40, stateful_step_count=8, deadline=None
 )

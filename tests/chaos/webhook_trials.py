@@ -40,9 +40,8 @@ def webhook(seed: int, *, records: int, down: float, slow_seconds: float = 1.0) 
         yield Check("items that came again: > 0", sum(taken.values()) - len(taken), sum(taken.values()) > len(taken))
         yield equal("executions of the API", (records, 1), (sum(executions), max(executions)))
         yield none(f"of {came['came']} signatures not verified by standardwebhooks", came["unverified"])
-        yield equal(
-            "items delivered in the manifest", records, ((report.manifest or {}).get("webhook") or {}).get("delivered")
-        )
+        left = (report.manifest or {}).get("webhook") or {"pending": -1}
+        yield none("items left in the last manifest", left["pending"])
         yield Check("the last try ends without an error", f"{report.error}, try {tries}", report.error is None)
         yield none("records lost", records - len(rows.with_status("delivered")))
 
@@ -52,6 +51,6 @@ TRIALS = (
         name="webhook",
         run=webhook,
         full={"records": 5_000, "down": 60.0},
-        short={"records": 300, "down": 3.0, "slow_seconds": 0.3},
+        short={"records": 200, "down": 2.0, "slow_seconds": 0.2},
     ),
 )
