@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -89,12 +90,13 @@ def damaged(
         yield as_folder(path, storage), whole | others
 
 
-def keys_of(file: Path) -> set[str]:
-    return {key_in(line) for line in file.read_bytes().splitlines()}
+def keys_of(file: Path) -> list[str]:
+    return [key_in(line) for line in file.read_bytes().splitlines()]
 
 
 def key_in(line: bytes) -> str:
-    return line.split(b'"', 4)[3].decode()
+    """Give the key of a row, the second text in it; of a damaged one, whatever stands there."""
+    return line.decode(errors="replace").split('"', 4)[3:4][0] if line.count(b'"') > 3 else ""
 
 
 def read(folder: Folder) -> dict[str, Status | None]:
@@ -130,15 +132,19 @@ def test_an_undamaged_journal_is_read_whole(storage: str) -> None:
 @given(data=st.data())
 @quietly
 def test_damaged_rows_lose_only_themselves(storage: str, data: st.DataObject, caplog: pytest.LogCaptureFixture) -> None:
-    """No exception; no record gets a status that it never had; the rows that were not touched hold."""
+    """No exception; no record gets a status that it never had; the rows that were not touched hold.
+
+    But for one whose key another row has now, by a flipped bit: that is as if its record had changed.
+    """
     with damaged(storage, "outcomes", data) as (folder, whole):
         for marks in written_marks(folder):
             marks.unlink()
         caplog.clear()
         with caplog.at_level(logging.WARNING):
             found = read(folder)
+        keys = Counter(key for file in plain(folder).glob("outcomes-*") for key in keys_of(file))
     assert {key: status for key, status in found.items() if status not in (None, EXPECTED[key])} == {}
-    assert {key for key in whole if found[key] is None} == set()
+    assert {key for key in whole if found[key] is None and keys[key] == 1} == set()
 
 
 UNSEEN = pytest.mark.xfail(

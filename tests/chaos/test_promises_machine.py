@@ -288,6 +288,4 @@ class Promises(RuleBasedStateMachine):
 IS_CHAOS = settings.get_current_profile_name() == "chaos"
 
 TestPromises = Promises.TestCase
-TestPromises.settings = settings(
-    max_examples=2000 if IS_CHAOS else 40, stateful_step_count=8, deadline=None
-)
+TestPromises.settings = settings(max_examples=2000 if IS_CHAOS else 40, stateful_step_count=8, deadline=None)
