@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import shutil
 import tempfile
@@ -52,6 +53,7 @@ def outcome_of(record: Record) -> Outcome:
 def written(storage: str) -> Path:
     """Write a delivery once; each example damages a copy of it."""
     path = Path(tempfile.mkdtemp(prefix="journal-"))
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
     log = DeliveryLog(as_folder(path, storage), SCOPE)
     claims = Claims(log.rows("claims"))
     rows, marks = log.marked_rows("outcomes")
