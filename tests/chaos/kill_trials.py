@@ -75,7 +75,7 @@ TRIALS = (
         name="kill9",
         run=kill9,
         full={"records": 20_000, "kills": 100, "after": (190, 260), "storage": "local"},
-        short={"records": 1_000, "kills": 4, "after": (150, 200), "storage": "local"},
+        short={"records": 1_200, "kills": 4, "after": (190, 260), "storage": "local"},
     ),
     Trial(
         name="kill9-other-host",
