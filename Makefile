@@ -31,7 +31,7 @@ export AIRFLOW__LOGGING__LOGGING_LEVEL ?= WARNING
 export REAL
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-core test-sandbox test-contract test-airflow lint format docs bench bench-quick ui wheel constraints clean
+.PHONY: help demo test test-core test-sandbox test-contract test-airflow test-chaos chaos lint format docs bench bench-quick ui wheel constraints clean
 
 help:  ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -39,7 +39,7 @@ help:  ## List what can be made
 demo: .airflow/.migrated  ## Run one real Dag against the sandbox and print what happened (REAL=1: against OpenAI)
 	@$(BIN)/python demo/run.py
 
-test: test-core test-sandbox test-contract test-airflow  ## Run all tests
+test: test-core test-sandbox test-contract test-airflow test-chaos  ## Run all tests
 
 # In processes of their own, so that the core's tests see whether anything of the core loads Airflow.
 test-core: .venv/.installed  ## Run the core's tests, which need no Airflow
@@ -53,6 +53,14 @@ test-contract: .venv/.installed  ## Compare endpoints and requests with OpenAI's
 
 test-airflow: .venv/.installed  ## Run the tests of operators, hooks and example Dags
 	$(BIN)/python -m pytest tests/airflow
+
+test-chaos: .venv/.installed  ## Kill, reset and starve deliveries for a minute: nothing is lost, nothing paid twice
+	$(BIN)/python -m pytest tests/chaos
+
+# A search of 2,000 examples takes longer than the two minutes after which a test is taken to hang.
+chaos: .venv/.installed  ## The same in full, 20 minutes: 100 kills, a million records, 2,000 examples of each property
+	$(BIN)/python -m tests.chaos all
+	$(BIN)/python -m pytest --hypothesis-profile=chaos -o faulthandler_timeout=1200 tests/chaos/test_journal.py tests/chaos/test_promises_machine.py
 
 lint: .venv/.installed  ## Check rules, format and types
 	$(BIN)/python -m ruff check .
