@@ -23,13 +23,13 @@ from airflow_provider_openai_dest.delivery.answer import ReadOutcomes, read_outc
 from airflow_provider_openai_dest.delivery.answer_bytes import LARGE_BYTES
 from airflow_provider_openai_dest.delivery.attempts import Conclusion
 from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher
-from airflow_provider_openai_dest.delivery.intake import Census, Intake, read_ahead
+from airflow_provider_openai_dest.delivery.intake import UNKNOWN_FATE, Census, Intake, read_ahead
 from airflow_provider_openai_dest.delivery.measuring import Measuring
 from airflow_provider_openai_dest.delivery.meter import Meter, NoMeter
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.delivery.progress import Counts, Progress, log_first_of_kind, reporting, total_of
 from airflow_provider_openai_dest.delivery.settled import SettledRecords
-from airflow_provider_openai_dest.delivery.settlement import Settlement
+from airflow_provider_openai_dest.delivery.settlement import APPEND, Flush, Settlement
 from airflow_provider_openai_dest.delivery.sharing import Sharing, size_of
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.exceptions import AbortError, LongWaitError, OpenAIDestError, TransientError
@@ -61,6 +61,7 @@ class Destination:
     :param claims: is told before a record may be sent, and what was lost when the run ends by itself.
     :param claimed: positions of records that earlier tries may have sent.
     :param quarantine_unknown: reject those of them that are not settled, where they would be sent again.
+    :param flush: when outcomes are written.
     :param max_inline_bytes: size up to which the manifest holds the outcomes themselves.
     :param intake_chunk: records read ahead at once.
     :param on_interrupt: called when the run is interrupted or breaks, to stop what runs beside it.
@@ -83,6 +84,7 @@ class Destination:
         claims: Claims | None = None,
         claimed: Claimed = NOTHING_CLAIMED,
         quarantine_unknown: bool = False,
+        flush: Flush = APPEND,
         max_inline_bytes: int = MAX_XCOM_BYTES,
         intake_chunk: int = INTAKE_CHUNK,
         on_interrupt: Callable[[], None] = lambda: None,
@@ -102,7 +104,9 @@ class Destination:
         self._claimed = claimed
         self._quarantine_unknown = quarantine_unknown
         self._lost: list[int] = []
+        self._billed_whole = set[int]()
         self._unknown = 0
+        self._flush = flush
         self._intake_chunk = intake_chunk
         self._on_interrupt = on_interrupt
         self._measuring = Measuring(meter or NoMeter(), dispatcher.traffic)
@@ -234,7 +238,7 @@ class Destination:
             quarantine_unknown=self._quarantine_unknown,
         )
         async with (
-            Settlement(self._write, self._dispatcher.stop) as settlement,
+            Settlement(self._write, self._dispatcher.stop, self._flush) as settlement,
             reporting(
                 Progress(total_of(source), self._loop.time()),
                 lambda: self._counts(intake),
@@ -247,12 +251,14 @@ class Destination:
 
             async def settle(request: RenderedRequest, conclusion: Conclusion) -> Iterable[RenderedRequest]:
                 if conclusion.may_pass_halved and (halves := self._renderer.split(request)):
+                    if conclusion.maybe_billed:
+                        self._billed_whole.update(record.position for record in request.records)
                     return halves
                 outcomes, is_large = self._read(self._endpoint, request, conclusion), _is_large(conclusion)
                 size = size_of(self._endpoint, request, conclusion)
                 del conclusion  # the bytes of the answer are not needed any more
                 outcomes += self._sharing.ended(request.claim, outcomes, size)
-                if self._claimed:
+                if self._claimed or self._billed_whole:
                     outcomes = [self._with_fate(outcome) for outcome in outcomes]
                 await settlement.put(outcomes, until_written=is_large)
                 return ()
@@ -281,7 +287,10 @@ class Destination:
                     while self._sharing.is_full and not self._dispatcher.is_stopped:  # noqa: ASYNC110 - a stop ends it
                         await asyncio.sleep(FULL_SECONDS)
                 else:
-                    refused = [Outcome(record=item.record, status=Status.REJECTED, error=item.error)]
+                    is_unknown = item.error is UNKNOWN_FATE
+                    refused = [
+                        Outcome(record=item.record, status=Status.REJECTED, error=item.error, maybe_billed=is_unknown)
+                    ]
                     await settlement.put([*refused, *self._sharing.ended(item.claim, refused)])
         self._is_all_rendered = self._failure is None
 
@@ -293,8 +302,10 @@ class Destination:
             yield item
 
     def _with_fate(self, outcome: Outcome) -> Outcome:
-        """Mark an outcome of a record that a try which died may have sent, too."""
-        return replace(outcome, maybe_billed=True) if outcome.record.position in self._claimed else outcome
+        """Mark an outcome of a record that was billed before, perhaps: by a try which died, or in a whole pack."""
+        position = outcome.record.position
+        may_be = position in self._claimed or position in self._billed_whole
+        return replace(outcome, maybe_billed=True) if may_be else outcome
 
     def _until_failure(self, items: Iterator[Item]) -> Iterator[Item]:
         """End at an error, so that what was read before it is still sent and kept."""

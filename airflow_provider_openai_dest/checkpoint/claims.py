@@ -13,7 +13,7 @@ from typing import Any
 from airflow_provider_openai_dest.sinks.folder import RowLog
 
 CLAIM_RECORDS = 1024
-FEWER_RECORDS = 128
+FEWER_RECORDS = 32
 """Records claimed at once: fewer where those whose fate is unknown are set aside and not sent again."""
 
 

@@ -15,6 +15,7 @@ import re
 import secrets
 from collections.abc import Iterator, Mapping
 from itertools import chain
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -112,7 +113,8 @@ class DeliveryLog:
         for generation, name in self._logs("outcomes"):
             is_earlier = generation < self._generation
             files = list_names(self.folder, f"{name.replace('outcomes-', 'marks-', 1)}-") if has_marks else []
-            marks = read_marks(self.folder, files)
+            length = self._length_of(name) if files else 0
+            marks = [one for one in read_marks(self.folder, files) if one.end <= length]  # rows that are gone have none
             for outcome in self._rows_after(name, marks[-1].end if marks else 0):
                 if not (is_earlier and outcome.status is Status.REJECTED):
                     yield outcome
@@ -197,6 +199,13 @@ class DeliveryLog:
 
     def _files_of(self, name: str) -> list[str]:
         return [file for file in list_names(self.folder, name) if _log_of(file) == name]
+
+    def _length_of(self, name: str) -> int:
+        """Give how long one log is: bytes of a local file, or segments."""
+        files = self._files_of(name)
+        if files == [f"{name}.jsonl"] and isinstance(self.folder, Path):
+            return (self.folder / files[0]).stat().st_size
+        return len(files)
 
     def _rows_after(self, name: str, position: int) -> Iterator[Outcome]:
         """Read the outcomes of one log from a position on: bytes of a local file, or segments."""

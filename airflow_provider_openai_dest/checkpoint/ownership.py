@@ -9,8 +9,8 @@ from typing import Protocol
 from airflow_provider_openai_dest.checkpoint.scope import Scope
 from airflow_provider_openai_dest.sinks.folder import Folder, put_file
 
-RENEW_SECONDS = 3.0
-"""How often the fences are asked: a superseded try stops within 5 s."""
+RENEW_SECONDS = 1.2
+"""How often the fences are asked: what two tries send at the same time is paid twice."""
 
 TRIES_AHEAD = 3
 """Later tries that are looked for: one may have died before it left its mark."""

@@ -5,14 +5,29 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from airflow_provider_openai_dest.delivery.outcome import Outcome
 
-FLUSH_RECORDS = 64
-FLUSH_SECONDS = 1.0
-"""A crash repeats at most what was answered since the last flush: so many records or so long, whichever is first."""
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """When outcomes are written: so many, or so long after the first of them, whichever comes first.
+
+    A crash repeats at most what was answered since then.
+    """
+
+    records: int
+    seconds: float
+
+
+PUT = Flush(64, 1.0)
+"""For object storage, where each flush is a file of its own."""
+
+APPEND = Flush(16, 0.01)
+"""For a local file, which grows at next to no cost."""
 
 QUEUE_LIMIT = 4096
 """Outcomes that may wait for the sinks before the sending waits too."""
@@ -27,10 +42,12 @@ class Settlement:
 
     :param write: takes a batch to all sinks and flushes them; called from one thread.
     :param on_error: called once when a write failed, so that no more is sent.
+    :param flush: when a batch is written.
     """
 
-    def __init__(self, write: Write, on_error: Callable[[], None]) -> None:
+    def __init__(self, write: Write, on_error: Callable[[], None], flush: Flush) -> None:
         self._write = write
+        self._flush = flush
         self._on_error = on_error
         self._waiting: list[Outcome] = []
         self._written = asyncio.Event()
@@ -48,10 +65,10 @@ class Settlement:
         """
         self._waiting += outcomes
         written = self._written
-        if until_written or self._is_hurried or len(self._waiting) >= FLUSH_RECORDS:
+        if until_written or self._is_hurried or len(self._waiting) >= self._flush.records:
             self._is_due.set()
         elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._is_due.set)
+            self._timer = asyncio.get_running_loop().call_later(self._flush.seconds, self._is_due.set)
         if until_written or len(self._waiting) >= QUEUE_LIMIT:
             await written.wait()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from airflow_provider_openai_dest.checkpoint.claims import CLAIM_RECORDS, FEWER_RECORDS, Claims
@@ -25,9 +26,10 @@ from airflow_provider_openai_dest.delivery.meter import Meter
 from airflow_provider_openai_dest.delivery.outcome import Outcome
 from airflow_provider_openai_dest.delivery.rate_limit import Limits
 from airflow_provider_openai_dest.delivery.sent_body import with_bodies
+from airflow_provider_openai_dest.delivery.settlement import APPEND, PUT
 from airflow_provider_openai_dest.destination import Destination
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
-from airflow_provider_openai_dest.exceptions import TransientError
+from airflow_provider_openai_dest.exceptions import SinkError, TransientError
 from airflow_provider_openai_dest.manifest import Manifest
 from airflow_provider_openai_dest.operators.forwarding import (
     FORWARDED,
@@ -148,6 +150,7 @@ class Delivery:
             claims=Claims(log.rows("claims"), FEWER_RECORDS if quarantine_unknown else CLAIM_RECORDS),
             claimed=log.claimed(),
             quarantine_unknown=quarantine_unknown,
+            flush=APPEND if isinstance(log.folder, Path) else PUT,
             max_inline_bytes=storage.max_xcom_bytes,
             on_interrupt=self.stop,
             meter=meter,
@@ -169,8 +172,15 @@ class Delivery:
             manifest.webhook = self._forwarded(self._forwarding.manifest)
         if self._ownership.is_kept():  # else the manifest beside the results is the later try's to write
             self._put_tidy(manifest)
-            self._log.end(manifest.as_dict(), is_complete=self._failure is None)
+            self._end(manifest)
         return manifest
+
+    def _end(self, manifest: Manifest) -> None:
+        """Put the manifest beside the results; where that fails, it is still returned, and the failure raised later."""
+        try:
+            self._log.end(manifest.as_dict(), is_complete=self._failure is None)
+        except SinkError as error:
+            self._failure = self._failure or error
 
     def raise_failure(self, manifest: Manifest, *, webhook_required: bool) -> None:
         """Raise what the end of the run asks for; a webhook that did not get everything comes last."""

@@ -42,19 +42,20 @@ def _headline(manifest: Mapping[str, Any]) -> str:
 
 def _traffic(manifest: Mapping[str, Any]) -> Iterator[str]:
     """Say what went over the wire, and what held it back."""
-    retries = manifest.get("retries")
-    again = "" if retries is None else f", {retries:,} of them sent again"
+    again = f", {manifest['retries']:,} of them sent again" if manifest["retries"] else ""
     yield f"Requests: {manifest['requests']:,}{again}"
-    if equal := manifest.get("deduplicated"):
+    if equal := manifest["deduplicated"]:
         yield f"{_count(equal, 'record')} got the answer to an equal request, without one of their own"
-    seconds = manifest.get("waited_seconds", 0.0)
-    if manifest["waits"] or seconds:
+    seconds = manifest["waited_seconds"]
+    if manifest["waits"] or seconds >= 1:
         waited = f", {seconds:,.1f} s in which nothing could be sent" if seconds else ""
         yield f"Rate limit: {_count(manifest['waits'], 'refusal')} (429){waited}"
     if (tokens := manifest["usage"].get("total_tokens")) is not None:
         yield f"Tokens: {tokens:,}"
-    if (share := manifest.get("allowance_share")) is not None:
-        yield f"Share of the account's limit that was used: {share:.0%}"
+    if unknown := manifest["unknown"]:
+        yield f"{_count(unknown, 'record')} may have been sent by an earlier try that died: nobody can know"
+    if duplicates := manifest["duplicates"]:
+        yield f"{_count(duplicates, 'record')} delivered by two tries and paid twice; the first answer holds"
     if manifest["maybe_billed"]:
         yield f"{_count(manifest['maybe_billed'], 'record')} may have been billed more than once: an answer was lost"
 

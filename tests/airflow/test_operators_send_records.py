@@ -290,14 +290,14 @@ def test_records_can_be_left_out_of_the_results(sandbox: Sandbox, tmp_path: Path
 
 
 def test_the_files_are_for_their_owner_alone(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Results and quarantine hold records, so no other user of the machine can read them."""
+    """Results and quarantine hold records, so no other user of the machine can read them, nor the claims."""
     run(send(tmp_path, records=[*COMMENTS, {}], max_errors=1))
     modes = {
         name: stat.S_IMODE(os.stat(tmp_path / "results" / name).st_mode)  # noqa: PTH116
         for name in os.listdir(tmp_path / "results")  # noqa: PTH208
         if name.endswith(".jsonl")
     }
-    assert (2, {0o600}) == (len(modes), set(modes.values()))
+    assert (3, {0o600}) == (len(modes), set(modes.values()))
 
 
 def test_without_results_they_go_below_the_airflow_home(sandbox: Sandbox, tmp_path: Path, airflow_home: Path) -> None:

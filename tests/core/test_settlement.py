@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from airflow_provider_openai_dest.delivery.outcome import Outcome
-from airflow_provider_openai_dest.delivery.settlement import FLUSH_RECORDS, FLUSH_SECONDS, QUEUE_LIMIT, Settlement
+from airflow_provider_openai_dest.delivery.settlement import PUT, QUEUE_LIMIT, Settlement
 from airflow_provider_openai_dest.exceptions import SinkError
 from tests.core.delivery_parts import outcome
 
@@ -40,7 +40,7 @@ def settled(
     """Put so many outcomes at a time, and end."""
 
     async def run() -> Settlement:
-        async with asyncio.timeout(10), Settlement(writing, on_error) as settlement:
+        async with asyncio.timeout(10), Settlement(writing, on_error, PUT) as settlement:
             for number in puts:
                 await settlement.put([OUTCOME] * number)
                 await asyncio.sleep(0)
@@ -66,7 +66,7 @@ def test_nothing_is_no_batch() -> None:
 def test_one_thread_writes() -> None:
     """A file has one writer, and it is not the event loop."""
     writing = Writing()
-    settled(writing, *[FLUSH_RECORDS] * 5)
+    settled(writing, *[PUT.records] * 5)
     (name,) = writing.threads
     assert name.startswith("openai-dest-write")
 
@@ -77,11 +77,11 @@ def test_a_full_batch_is_written_at_once() -> None:
     async def run() -> None:
         written = asyncio.Event()
         loop = asyncio.get_running_loop()
-        async with asyncio.timeout(FLUSH_SECONDS / 2):
+        async with asyncio.timeout(PUT.seconds / 2):
             async with Settlement(
-                lambda _: loop.call_soon_threadsafe(written.set) and None, lambda: None
+                lambda _: loop.call_soon_threadsafe(written.set) and None, lambda: None, PUT
             ) as settlement:
-                await settlement.put([OUTCOME] * FLUSH_RECORDS)
+                await settlement.put([OUTCOME] * PUT.records)
                 await written.wait()
 
     asyncio.run(run())
@@ -99,7 +99,7 @@ def test_the_sending_waits_while_the_sinks_are_behind() -> None:
     free = threading.Event()
 
     async def run() -> None:
-        async with Settlement(lambda _: free.wait(5) and None, lambda: None) as settlement:
+        async with Settlement(lambda _: free.wait(5) and None, lambda: None, PUT) as settlement:
             await settlement.put([OUTCOME])
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.05):
@@ -114,10 +114,10 @@ def test_a_few_outcomes_do_not_wait() -> None:
     free = threading.Event()
 
     async def run() -> None:
-        async with asyncio.timeout(5), Settlement(lambda _: free.wait(5) and None, lambda: None) as settlement:
+        async with asyncio.timeout(5), Settlement(lambda _: free.wait(5) and None, lambda: None, PUT) as settlement:
             for _ in range(3):
                 async with asyncio.timeout(1):
-                    await settlement.put([OUTCOME] * FLUSH_RECORDS)
+                    await settlement.put([OUTCOME] * PUT.records)
             free.set()
 
     asyncio.run(run())
@@ -128,7 +128,7 @@ def test_a_large_outcome_waits_until_it_is_written() -> None:
     writing = Writing()
 
     async def run() -> list[int]:
-        async with asyncio.timeout(FLUSH_SECONDS / 2), Settlement(writing, lambda: None) as settlement:
+        async with asyncio.timeout(PUT.seconds / 2), Settlement(writing, lambda: None, PUT) as settlement:
             await settlement.put([OUTCOME] * 2)
             await settlement.put([OUTCOME], until_written=True)
             return list(writing.batches)
@@ -147,8 +147,8 @@ def test_a_large_outcome_waits_for_its_own_batch() -> None:
         sizes.append(len(outcomes))
 
     async def run() -> list[int]:
-        async with asyncio.timeout(5), Settlement(write, lambda: None) as settlement:
-            await settlement.put([OUTCOME] * FLUSH_RECORDS)
+        async with asyncio.timeout(5), Settlement(write, lambda: None, PUT) as settlement:
+            await settlement.put([OUTCOME] * PUT.records)
             await asyncio.to_thread(began.wait, 5)
             waiting = asyncio.create_task(settlement.put([OUTCOME], until_written=True))
             await asyncio.sleep(0)
@@ -156,14 +156,14 @@ def test_a_large_outcome_waits_for_its_own_batch() -> None:
             await waiting
             return list(sizes)
 
-    assert [FLUSH_RECORDS, 1] == asyncio.run(run())
+    assert [PUT.records, 1] == asyncio.run(run())
 
 
 def test_nobody_waits_for_a_sink_that_failed() -> None:
     """A large outcome is let go as not written."""
 
     async def run() -> Settlement:
-        async with asyncio.timeout(5), Settlement(Writing(fails_from=0), lambda: None) as settlement:
+        async with asyncio.timeout(5), Settlement(Writing(fails_from=0), lambda: None, PUT) as settlement:
             for _ in range(2):
                 await settlement.put([OUTCOME], until_written=True)
         return settlement
@@ -183,15 +183,15 @@ def test_after_a_failed_write_nothing_is_written_again() -> None:
             told.append(1)
             failed.set()
 
-        async with asyncio.timeout(10), Settlement(writing, on_error) as settlement:
-            await settlement.put([OUTCOME] * FLUSH_RECORDS)
+        async with asyncio.timeout(10), Settlement(writing, on_error, PUT) as settlement:
+            await settlement.put([OUTCOME] * PUT.records)
             await failed.wait()
-            await settlement.put([OUTCOME] * FLUSH_RECORDS * 2)
+            await settlement.put([OUTCOME] * PUT.records * 2)
         return settlement
 
     settlement = asyncio.run(run())
     assert isinstance(settlement.error, SinkError)
-    assert ([1], 1, 3 * FLUSH_RECORDS) == (told, writing.tried, settlement.unwritten)
+    assert ([1], 1, 3 * PUT.records) == (told, writing.tried, settlement.unwritten)
 
 
 def test_any_error_of_a_sink_ends_the_writing() -> None:
@@ -209,7 +209,7 @@ def test_what_was_answered_is_written_even_when_the_run_breaks() -> None:
     writing = Writing()
 
     async def run() -> None:
-        async with asyncio.timeout(10), Settlement(writing, lambda: None) as settlement:
+        async with asyncio.timeout(10), Settlement(writing, lambda: None, PUT) as settlement:
             await settlement.put([OUTCOME] * 5)
             raise ZeroDivisionError
 
@@ -223,7 +223,7 @@ def test_what_was_answered_is_written_even_when_the_run_is_cancelled() -> None:
     writing = Writing()
 
     async def run() -> None:
-        async with Settlement(writing, lambda: None) as settlement:
+        async with Settlement(writing, lambda: None, PUT) as settlement:
             await settlement.put([OUTCOME] * 5)
             await asyncio.Event().wait()
 
