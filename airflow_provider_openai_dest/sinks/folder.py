@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Protocol
+from zlib import crc32
 
 import msgspec
 
@@ -102,6 +103,8 @@ def _replace(target: Path, content: bytes) -> None:
 class RowLog:
     """Rows in JSON Lines files, durable when flushed and never overwritten.
 
+    Each row ends with the field ``crc32``, the checksum of the row without it.
+
     On disk one file is appended to; in object storage each flush puts a new segment, since objects can't grow.
 
     :param folder: where the files are.
@@ -123,8 +126,9 @@ class RowLog:
     def append(self, rows: Iterable[dict[str, Any]]) -> None:
         """Take rows; they are durable after the next flush. Raises SinkError."""
         for row in rows:
-            self._content += _encoder.encode(row)
-            self._content += b"\n"
+            encoded = _encoder.encode(row)
+            self._content += encoded[:-1]
+            self._content += _CHECKSUM % crc32(encoded)
             self._waiting += 1
             if len(self._content) >= PIECE_BYTES and isinstance(self._folder, Path):
                 self._append(self._folder)
@@ -234,12 +238,24 @@ def _rescued(line: bytes | None) -> dict[str, Any] | None:
 
 
 def _decoded(line: bytes | None) -> dict[str, Any] | None:
-    """Give the row of a line; None when it is none, or was longer than is held."""
+    """Give the row of a line; None when it is none, was longer than is held, or differs from its checksum."""
     try:
-        row = None if line is None else msgspec.json.decode(line)
+        row = None if line is None else msgspec.json.decode(_verified(line))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return row if isinstance(row, dict) else None
 
 
+def _verified(line: bytes) -> bytes:
+    """Give a line without its checksum; nothing when it differs. A line that has none is taken as it is."""
+    found = _CHECKSUM_AT_END.search(line, max(0, len(line) - _LONGEST_CHECKSUM))
+    if found is None:
+        return line
+    row = line[: found.start()] + b"}"
+    return row if crc32(row) == int(found[1], 16) else b""
+
+
 _encoder = msgspec.json.Encoder()
+_CHECKSUM = b',"crc32":"%08x"}\n'
+_CHECKSUM_AT_END = re.compile(rb',"crc32":"([0-9a-f]{8})"\}\s*$')
+_LONGEST_CHECKSUM = 40

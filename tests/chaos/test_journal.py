@@ -149,15 +149,8 @@ def test_damaged_rows_lose_only_themselves(storage: str, data: st.DataObject, ca
     assert {key for key in whole if found[key] is None and keys[key] == 1} == set()
 
 
-UNSEEN = pytest.mark.xfail(
-    reason="rows have no checksum: with a bit flipped in a text they are JSON still", strict=False
-)
-FLIPPED = [pytest.param("flipped", marks=UNSEEN)] if IS_CHAOS else []
-"""Only with the profile ``chaos``, for it takes long to find the shortest example of what is known."""
-
-
 @pytest.mark.parametrize("storage", STORAGES)
-@pytest.mark.parametrize("way", ["cut", *FLIPPED])
+@pytest.mark.parametrize("way", ["cut", "flipped"])
 @given(data=st.data())
 @quietly
 def test_damaged_rows_are_told(way: str, storage: str, data: st.DataObject, caplog: pytest.LogCaptureFixture) -> None:
@@ -196,7 +189,7 @@ def test_rows_that_are_gone_are_not_settled_by_their_marks(data: st.DataObject) 
 
 
 @pytest.mark.parametrize("storage", STORAGES)
-@pytest.mark.parametrize("way", ["cut", *FLIPPED])
+@pytest.mark.parametrize("way", ["cut", "flipped"])
 @given(data=st.data())
 @quietly
 def test_damaged_claims_are_told(way: str, storage: str, data: st.DataObject, caplog: pytest.LogCaptureFixture) -> None:
