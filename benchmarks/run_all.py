@@ -1,6 +1,7 @@
-"""Run all benchmarks in turn and write benchmarks/RESULTS.md: about 35 minutes, with ``--quick`` less than 5.
+"""Run all benchmarks in turn and write benchmarks/RESULTS.md: about 40 minutes, with ``--quick`` less than 5.
 
-``--quick`` shows only that they work; it leaves RESULTS.md as it is and writes .bench/RESULTS-quick.md.
+``--quick`` shows only that they work; it leaves RESULTS.md as it is and writes .bench/RESULTS-quick.md. ``--only`` takes
+some anew and leaves the others as they were measured last, each with its date.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -63,23 +65,36 @@ def main() -> int:
     parser.add_argument(
         "--quick", action="store_true", help="one round, fewer records: figures to look at, not to quote"
     )
-    parser.add_argument("--only", nargs="*", choices=MEASURES, default=list(MEASURES), help="some of them")
+    parser.add_argument(
+        "--only", nargs="*", choices=MEASURES, default=list(MEASURES), help="some of them; the others stay as they were"
+    )
     arguments = parser.parse_args()
-    whole = not arguments.quick and set(arguments.only) == set(MEASURES)
-    target = ROOT / "benchmarks/RESULTS.md" if whole else ROOT / ".bench/RESULTS-quick.md"
+    found = ROOT / ".bench" / ("found-quick" if arguments.quick else "found")
+    found.mkdir(parents=True, exist_ok=True)
+    target = ROOT / ".bench/RESULTS-quick.md" if arguments.quick else ROOT / "benchmarks/RESULTS.md"
 
     os.environ["PYTHONPATH"] = str(ROOT)  # this checkout is what is measured
     sys.path.insert(0, str(ROOT))
-    began, load = time.monotonic(), os.getloadavg()[0]
-    sections: list[Section] = []
+    broken = False
     for name in arguments.only:
-        say(f"--- {name}, after {(time.monotonic() - began) / 60:.0f} minutes")
-        sections.append(measured(name, quick=arguments.quick))
-        text = page(sections, minutes=(time.monotonic() - began) / 60, load=load, is_quick=not whole)
-        (ROOT / ".bench/RESULTS-part.md").write_text(text)
-    target.write_text(text)
-    print(text)
-    return int(any(section.is_broken for section in sections))
+        say(f"--- {name}")
+        began, load = time.monotonic(), os.getloadavg()[0]
+        section = measured(name, quick=arguments.quick)
+        broken |= section.is_broken
+        minutes = (time.monotonic() - began) / 60
+        date = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+        section.measured = f"{date} at commit {_commit()}, in {minutes:.0f} minutes, load before {load:.2f}"
+        (found / f"{name}.json").write_text(json.dumps(asdict(section)))
+        target.write_text(page([*_kept(found)], is_quick=arguments.quick))
+    print(target.read_text())
+    return int(broken)
+
+
+def _kept(found: Path) -> Iterator[Section]:
+    """Give what was measured last of each script."""
+    for name in MEASURES:
+        if (found / f"{name}.json").exists():
+            yield Section.from_row(json.loads((found / f"{name}.json").read_text()))
 
 
 def measured(name: str, *, quick: bool) -> Section:
@@ -91,7 +106,7 @@ def measured(name: str, *, quick: bool) -> Section:
         return Section(title=name, about=f"**It broke: {type(error).__name__}.**", is_broken=True)
 
 
-def page(sections: list[Section], *, minutes: float, load: float, is_quick: bool) -> str:
+def page(sections: list[Section], *, is_quick: bool) -> str:
     """Write the page: what is asked beside what was measured, where it was measured, and each table."""
     demands = [{"of": section.title} | demand.row() for section in sections for demand in section.demands]
     parts = [
@@ -101,22 +116,20 @@ def page(sections: list[Section], *, minutes: float, load: float, is_quick: bool
         "## What is asked, and what was measured",
         table(demands),
         "## Where",
-        table([{"what": what, "is": value} for what, value in surroundings(minutes, load).items()]),
+        table([{"what": what, "is": value} for what, value in surroundings().items()]),
         *(section.as_markdown(with_demands=False).strip() for section in sections),
     ]
     return "\n\n".join(parts).replace(str(ROOT), ".") + "\n"
 
 
-def surroundings(minutes: float, load: float) -> dict[str, str]:
+def surroundings() -> dict[str, str]:
     """Tell the machine and the versions."""
     ours = ", ".join(f"{name} {version(name)}" for name in OF_OURS if _is_installed(name))
     return {
-        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {minutes:.0f} minutes",
         "machine": f"{_cpu_model()}, {os.cpu_count()} cores; client on core 0, stub on core 1, loopback only",
-        "load average before": f"{load:.2f}",
         "kernel": f"{platform.system()} {platform.release()}",
         "Python": platform.python_version(),
-        "this package": f"{version('airflow-provider-openai-dest')}, commit {_commit()}",
+        "this package": f"{version('airflow-provider-openai-dest')}",
         "with": ours,
         "peers": "; ".join(_peer_versions(venv, names) for venv, names in OF_PEERS.items()),
     }

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +42,7 @@ class Demand:
 
 @dataclass(kw_only=True)
 class Section:
-    """What one script found: a table, the demands, and remarks."""
+    """What one script found: a table, the demands, and remarks; ``measured`` says when, and beside which load."""
 
     title: str
     about: str
@@ -49,10 +50,18 @@ class Section:
     demands: list[Demand] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     is_broken: bool = False
+    measured: str = ""
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Section:
+        """Read back what ``dataclasses.asdict`` gave."""
+        return cls(**{**row, "demands": [Demand(**demand) for demand in row["demands"]]})
 
     def as_markdown(self, *, with_demands: bool = True) -> str:
         """Give the section as a page."""
         parts = [f"## {self.title}", self.about, table(self.rows)]
+        if self.measured:
+            parts.insert(1, f"Measured {self.measured}.")
         if self.remarks:
             parts.append("\n".join(f"- {remark}" for remark in self.remarks))
         if with_demands and self.demands:

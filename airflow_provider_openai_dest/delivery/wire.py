@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -151,10 +152,18 @@ def reason_of(error: Exception) -> str:
 
 
 async def streamed(body: MultipartBody) -> AsyncIterator[bytes]:
-    """Give a form piece by piece; the files are read in a thread, not on the event loop."""
+    """Give a form piece by piece; the files are read in a thread, not on the event loop.
+
+    One thread reads all of a form: several would each keep the memory of a piece.
+    """
     pieces = iter(body)
-    while (piece := await asyncio.to_thread(_next, pieces)) is not None:
-        yield piece
+    loop = asyncio.get_running_loop()
+    thread = ThreadPoolExecutor(1, thread_name_prefix="openai-dest-file")
+    try:
+        while (piece := await loop.run_in_executor(thread, _next, pieces)) is not None:
+            yield piece
+    finally:
+        thread.shutdown(wait=False)
 
 
 def _next(pieces: Iterator[bytes]) -> bytes | None:
