@@ -1,7 +1,7 @@
 """Run all benchmarks in turn and write benchmarks/RESULTS.md: about 40 minutes, with ``--quick`` less than 5.
 
-``--quick`` shows only that they work; it leaves RESULTS.md as it is and writes .bench/RESULTS-quick.md. ``--only`` takes
-some anew and leaves the others as they were measured last, each with its date.
+``--quick`` shows only that they work; it leaves RESULTS.md as it is and writes .bench/RESULTS-quick.md. ``--only``
+takes some anew and leaves the others as they were measured last, each with its date.
 """
 
 from __future__ import annotations
