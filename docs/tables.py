@@ -295,6 +295,7 @@ _ROW = {
     "usage": "the API's usage object; that of a packed request stands on its first record",
     "maybe_billed": "an answer was lost after the request had left",
     "record_digest": "a digest of the record, by which a retry sees whether it is still the same",
+    "crc32": "checksum of the row as it stands without this field",
     "record": "the record, unless `keep_records=False`",
 }
 
