@@ -236,3 +236,22 @@ def test_what_was_answered_is_written_even_when_the_run_is_cancelled() -> None:
 
     asyncio.run(cancelled())
     assert [5] == writing.batches
+
+
+def test_after_a_stop_nothing_waits_for_its_batch() -> None:
+    """What was there is written at once, and so is whatever comes: the process may be killed soon."""
+    writing = Writing()
+
+    async def run() -> list[int]:
+        seen = []
+        async with asyncio.timeout(PUT.seconds / 2), Settlement(writing, lambda: None, PUT) as settlement:
+            await settlement.put([OUTCOME])
+            settlement.hurry()
+            for _ in range(3):
+                await settlement.put([OUTCOME])
+                while sum(writing.batches) < 2 + len(seen):  # noqa: ASYNC110 - a thread counts
+                    await asyncio.sleep(0)
+                seen.append(sum(writing.batches))
+        return seen
+
+    assert [2, 3, 4] == asyncio.run(run())
