@@ -26,7 +26,7 @@ class Flush:
 PUT = Flush(64, 1.0)
 """For object storage, where each flush is a file of its own."""
 
-APPEND = Flush(16, 0.01)
+APPEND = Flush(64, 0.02)
 """For a local file, which grows at next to no cost."""
 
 QUEUE_LIMIT = 4096

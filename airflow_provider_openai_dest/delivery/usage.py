@@ -29,6 +29,10 @@ def used_tokens(response: Reply) -> int | None:
 def add_usage(total: dict[str, Any], usage: Mapping[str, Any], *, depth: int = DEEPEST) -> None:
     """Add the numbers of one usage object to ``total``, nested ones too; other values are left out."""
     for name, value in usage.items():
+        known = total.get(name)
+        if type(value) is int and type(known) is int and 0 <= value < LARGEST:  # nearly always
+            total[name] = known + value
+            continue
         if name not in total and len(total) >= MOST_NAMES:
             continue
         if isinstance(value, Mapping):
