@@ -32,18 +32,23 @@ from airflow_provider_openai_dest.delivery.settled import SettledRecords
 from airflow_provider_openai_dest.delivery.settlement import APPEND, Flush, Settlement
 from airflow_provider_openai_dest.delivery.sharing import Sharing, size_of
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
-from airflow_provider_openai_dest.exceptions import AbortError, LongWaitError, OpenAIDestError, TransientError
+from airflow_provider_openai_dest.exceptions import (
+    AbortError,
+    LongWaitError,
+    OpenAIDestError,
+    SinkError,
+    TransientError,
+)
 from airflow_provider_openai_dest.manifest import Manifest, Tally
 from airflow_provider_openai_dest.rendering.duplicates import Duplicate
 from airflow_provider_openai_dest.rendering.renderer import Rendered, Renderer
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
 from airflow_provider_openai_dest.sinks.sink import Sink
-from airflow_provider_openai_dest.sources.record import Source
+from airflow_provider_openai_dest.sources.record import Record, Source
 
 Item = TypeVar("Item")
 
 INTAKE_CHUNK = 64
-NOTHING_CLAIMED = Claimed()
 MAX_XCOM_BYTES = 48 * 1024
 WATCH_SECONDS = 1.0
 FULL_SECONDS = 0.05
@@ -82,7 +87,7 @@ class Destination:
         keep: Callable[[Outcome], Outcome] = lambda outcome: outcome,
         earlier: Iterable[Outcome | Marks] = (),
         claims: Claims | None = None,
-        claimed: Claimed = NOTHING_CLAIMED,
+        claimed: Claimed | None = None,
         quarantine_unknown: bool = False,
         flush: Flush = APPEND,
         max_inline_bytes: int = MAX_XCOM_BYTES,
@@ -101,7 +106,7 @@ class Destination:
         self._keep = keep
         self._earlier = earlier
         self._claims = claims
-        self._claimed = claimed
+        self._claimed = claimed or Claimed()
         self._quarantine_unknown = quarantine_unknown
         self._lost: list[int] = []
         self._billed_whole = set[int]()
@@ -118,7 +123,7 @@ class Destination:
         self._settled = SettledRecords()
         self._sharing = Sharing()
         self._rendered = 0
-        self._is_all_rendered = False
+        self._is_all_rendered = self._is_all_settled = False
         self._failure: Exception | None = None
         self._settlement: Settlement | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -136,8 +141,7 @@ class Destination:
             census = self._wait_for(self._run(source))
         finally:
             self._close_sinks()
-        if self._claims and self._failure is None:
-            self._claims.end(self._lost)
+            self._end_claims()
         traffic = self._dispatcher.traffic
         manifest = self._tally.manifest(
             self._endpoint.name,
@@ -264,6 +268,7 @@ class Destination:
                 return ()
 
             await self._dispatcher.run(requests, settle, read_on_seconds=self._count_seconds)
+        self._is_all_settled = settlement.error is None
         self._failure = self._failure or settlement.error
         census = intake.close()
         self._unknown = intake.unknown
@@ -298,7 +303,7 @@ class Destination:
         """Claim each record before it may be sent."""
         for item in items:
             if self._claims and isinstance(item, RenderedRequest):
-                self._claims.claim(max(record.position for record in item.records))
+                self._claims.claim(max(item.records, key=_position))
             yield item
 
     def _with_fate(self, outcome: Outcome) -> Outcome:
@@ -343,12 +348,24 @@ class Destination:
             if self._tally.add(outcome):
                 log_first_of_kind(outcome)
 
+    def _end_claims(self) -> None:
+        """Say which answers were lost; where more may have been, since the run broke, the claims stay open."""
+        if self._claims and self._is_all_settled:
+            try:
+                self._claims.end(self._lost)
+            except SinkError as error:
+                self._failure = self._failure or error
+
     def _close_sinks(self) -> None:
         for sink in self._sinks:
             try:
                 sink.close()
             except Exception as error:  # noqa: BLE001 - the others are closed, too; it is raised in the end
                 self._failure = self._failure or error
+
+
+def _position(record: Record) -> int:
+    return record.position
 
 
 def _is_large(conclusion: Conclusion) -> bool:

@@ -131,12 +131,12 @@ class Tally:
         """Give usage and kinds of error, for :meth:`absorb`."""
         return {"usage": self.usage, "maybe_billed": self.maybe_billed, "kinds": list(self._kinds.values())}
 
-    def absorb(self, summary: Mapping[str, Any], *, with_kinds: bool = True) -> None:
+    def absorb(self, summary: Mapping[str, Any]) -> None:
         """Add what another tally had remembered; the outcomes themselves are not kept inline any more."""
         self._inline = None
         self.maybe_billed += summary["maybe_billed"]
         add_usage(self.usage, summary["usage"])
-        for kind in summary["kinds"] if with_kinds else ():
+        for kind in summary["kinds"]:
             name = (kind["status"], kind["code"], kind["http_status"])
             known = self._kinds.get(name)
             if known is not None:

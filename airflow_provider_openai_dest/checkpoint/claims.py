@@ -7,13 +7,15 @@ that ends by itself says so, and which answers it lost: then only these are unkn
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from airflow_provider_openai_dest.delivery.settled import key_hash
 from airflow_provider_openai_dest.sinks.folder import RowLog
+from airflow_provider_openai_dest.sources.record import Record
 
 CLAIM_RECORDS = 1024
-FEWER_RECORDS = 32
+FEWER_RECORDS = 16
 """Records claimed at once: fewer where those whose fate is unknown are set aside and not sent again."""
 
 
@@ -29,11 +31,11 @@ class Claims:
         self._at_once = at_once
         self._to = 0
 
-    def claim(self, position: int) -> None:
-        """Make durable that the record at this position may be sent. Raises SinkError."""
-        if position >= self._to:
-            self._to = position + self._at_once
-            self._write({"to": self._to})
+    def claim(self, record: Record) -> None:
+        """Make durable that the record may be sent, and some that follow it. Raises SinkError."""
+        if record.position >= self._to:
+            self._to = record.position + self._at_once
+            self._write({"to": self._to, "at": record.position, "key": key_hash(record.key)})
 
     def end(self, lost: Iterable[int]) -> None:
         """Say that this try has ended, and the positions of the records whose answers it lost."""
@@ -46,15 +48,26 @@ class Claims:
         self._log.flush()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Claimed:
-    """The positions that earlier tries may have sent: all below ``to``, and those of lost answers."""
+    """The positions that earlier tries may have sent: all below ``to``, and those of ``lost`` answers.
+
+    ``keys`` has hashes of keys by position. Where one differs, the data set was changed in between, and nobody can say
+    any more which records were meant: all that are not settled are claimed then.
+    """
 
     to: int = 0
     lost: frozenset[int] = frozenset()
+    keys: dict[int, int] = field(default_factory=dict)
+    is_shifted: bool = False
+
+    def see(self, record: Record) -> None:
+        """Look at a record of the source; each is shown, in order."""
+        expected = self.keys.get(record.position)
+        self.is_shifted = self.is_shifted or (expected is not None and expected != key_hash(record.key))
 
     def __contains__(self, position: object) -> bool:
-        return isinstance(position, int) and (position < self.to or position in self.lost)
+        return isinstance(position, int) and (self.is_shifted or position < self.to or position in self.lost)
 
     def __bool__(self) -> bool:
         return bool(self.to or self.lost)
@@ -62,17 +75,20 @@ class Claimed:
 
 def read_claims(tries: Iterable[Iterable[Mapping[str, Any]]]) -> Claimed:
     """Add up the claims of earlier tries, each an iterable of its rows; rows of another form are passed over."""
-    to, lost = 0, set[int]()
+    to, lost, keys = 0, set[int](), dict[int, int]()
     for rows in tries:
-        claimed, has_ended = 0, False
+        claimed, keyed, has_ended = 0, dict[int, int](), False
         for row in rows:
             claimed = max(claimed, _number(row.get("to")))
+            if "key" in row:
+                keyed[_number(row.get("at"))] = _number(row["key"])
             if row.get("ended") is True:
                 has_ended = True
                 lost.update(_positions(row.get("lost")))
         if not has_ended:
             to = max(to, claimed)
-    return Claimed(to, frozenset(lost))
+            keys |= keyed
+    return Claimed(to, frozenset(lost), keys)
 
 
 def _number(value: Any) -> int:

@@ -3,7 +3,7 @@
 The outcomes are the log. Beside them each delivery has a small claim file, put before anything is sent, which says
 what is delivered where, and whether it came to its end::
 
-    outcomes-{scope}-d1-g00-t02-3fa9c1.jsonl  rows of delivery 1, written by try 2 in generation 0 (the clear number)
+    outcomes-{scope}-d1-g00-t02-0000003fa9c1.jsonl  rows of delivery 1, written by try 2 in generation 0 (the clear number)
     delivery-{scope}-d1-g0.json               claim: delivery 1 began, or went on, in generation 0
     delivery-{scope}-d1-end.json              the manifest, when nothing was left
 """
@@ -201,18 +201,18 @@ class DeliveryLog:
         return [file for file in list_names(self.folder, name) if _log_of(file) == name]
 
     def _length_of(self, name: str) -> int:
-        """Give how long one log is: bytes of a local file, or segments."""
+        """Give how long one log is: bytes of a local file, or segments up to the first that is missing."""
         files = self._files_of(name)
         if files == [f"{name}.jsonl"] and isinstance(self.folder, Path):
             return (self.folder / files[0]).stat().st_size
-        return len(files)
+        return next((place for place, file in enumerate(files) if _segment_of(file) != place), len(files))
 
     def _rows_after(self, name: str, position: int) -> Iterator[Outcome]:
         """Read the outcomes of one log from a position on: bytes of a local file, or segments."""
         files = self._files_of(name)
         if files == [f"{name}.jsonl"]:
             return self._read(files[0], start=position)
-        return chain.from_iterable(map(self._read, files[position:]))
+        return chain.from_iterable(self._read(file) for file in files if _segment_of(file) >= position)
 
     def _read(self, name: str, start: int = 0) -> Iterator[Outcome]:
         strange = 0
@@ -267,6 +267,10 @@ def _change(name: str, before: str | None, after: str | None) -> str:
     if before is None or after is None or name in DIGESTS:
         return name
     return f"{name} ({before[:LONGEST_VALUE]!r}, now {after[:LONGEST_VALUE]!r})"
+
+
+def _segment_of(file: str) -> int:
+    return int(file.removesuffix(".jsonl").rpartition("-")[2])
 
 
 def _log_of(file: str) -> str:

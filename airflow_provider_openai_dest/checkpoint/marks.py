@@ -18,7 +18,7 @@ import msgspec
 
 from airflow_provider_openai_dest.delivery.outcome import Outcome
 from airflow_provider_openai_dest.delivery.settled import end_of, key_hash, was_delivered
-from airflow_provider_openai_dest.exceptions import TransientError
+from airflow_provider_openai_dest.exceptions import SinkError, TransientError
 from airflow_provider_openai_dest.manifest import Tally
 from airflow_provider_openai_dest.sinks.folder import Folder, put_file
 
@@ -76,7 +76,7 @@ class MarksLog:
         self._forget()
 
     def add(self, outcomes: Sequence[tuple[Outcome, str | None]], end: int) -> None:
-        """Take outcomes with the digests in their rows, durable up to ``end`` in the log. Raises SinkError."""
+        """Take outcomes with the digests in their rows, durable up to ``end`` in the log."""
         for outcome, record_digest in outcomes:
             self._pairs.append(key_hash(outcome.record.key))
             self._pairs.append(end_of(outcome.status, record_digest))
@@ -93,7 +93,10 @@ class MarksLog:
     def _put(self) -> None:
         head = _Head(self._begin, self._end, self._tally.summary())
         content = msgspec.json.encode(head) + b"\n" + _little_endian(self._pairs).tobytes()
-        put_file(self._folder, f"{self._name}-{self._files:06d}.bin", b"%08x\n" % crc32(content) + content)
+        try:
+            put_file(self._folder, f"{self._name}-{self._files:06d}.bin", b"%08x\n" % crc32(content) + content)
+        except SinkError as error:  # a gap, behind which the rows are read: it costs time only
+            log.warning("Marks of settled records could not be written: %s", error)
         self._files += 1
         self._begin = self._end
         self._forget()

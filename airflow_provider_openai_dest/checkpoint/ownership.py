@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from airflow_provider_openai_dest.checkpoint.scope import Scope
-from airflow_provider_openai_dest.sinks.folder import Folder, put_file
+from airflow_provider_openai_dest.sinks.folder import Folder, list_names, put_file
 
 RENEW_SECONDS = 1.2
 """How often the fences are asked: what two tries send at the same time is paid twice."""
@@ -38,8 +38,9 @@ class StorageFence:
         self._later = [self._mark(number) for number in range(try_number + 1, try_number + 1 + TRIES_AHEAD)]
 
     def begin(self) -> None:
-        """Leave this try's mark, which stops the earlier ones. Raises SinkError."""
-        self._later = [mark for mark in self._later if not _exists(mark)]
+        """Leave this try's mark, which stops the earlier ones. Raises SinkError, and TransientError."""
+        old = set(list_names(self._folder, f"try-{self._scope.id}-"))
+        self._later = [mark for mark in self._later if mark.name not in old]
         put_file(self._folder, self._mark(self._try_number).name, b"{}")
 
     def is_closed(self) -> bool:

@@ -145,6 +145,8 @@ class AiohttpWire:
             return NoAnswerError(too_late(self._timeout), left=True)
         if isinstance(error, self._aiohttp.ClientHttpProxyError):  # its own words hold the proxy's password
             return NoAnswerError(f"the proxy refuses the tunnel with HTTP {error.status}", left=False)
+        if isinstance(error, self._aiohttp.ClientResponseError):  # its own words hold the URL
+            return NoAnswerError(f"the answer is no HTTP: {self._secrets.cut_from_text(error.message)}", left=left)
         return NoAnswerError(self._secrets.cut_from_text(reason_of(error)), left=left)
 
 

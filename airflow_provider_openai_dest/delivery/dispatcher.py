@@ -213,7 +213,7 @@ class Dispatcher:
         request = flight.request
         limit = self._limits.of(request.model)
         if wait := limit.wait(request.tokens, now, request.images):
-            return Pause(wait, "the rate limit is reached, all requests wait", is_imposed=True)
+            return Pause(wait, "the rate limit is reached, all requests wait", is_imposed=not limit.is_probing)
         if not self._may_send():
             self.stop()
             return Pause()

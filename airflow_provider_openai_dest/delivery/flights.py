@@ -28,7 +28,7 @@ AHEAD_RECORDS = 128
 """Records that are rendered and not sent yet."""
 
 MOST_RECORDS = 8192
-"""Records on the wire at once: eight full packs of embeddings, more than any account allows a second."""
+"""Records on the wire at once: four full packs of embeddings, more than any account allows a second."""
 
 MOST_RETRIES = 512
 """Requests that wait for another try before they are tried whatever the budget says, so that memory stays flat."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Container, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from airflow_provider_openai_dest.delivery.outcome import Status
 from airflow_provider_openai_dest.delivery.settled import SettledRecords
@@ -47,6 +47,16 @@ class Census:
         return self.input - self.given - self.others.get(Status.PENDING, 0)
 
 
+class Claimed(Protocol):
+    """What earlier tries may have sent."""
+
+    def see(self, record: Record) -> None:
+        """Look at a record of the source; each is shown, in order."""
+
+    def __contains__(self, position: object) -> bool:
+        """Tell whether the record at this position may have been sent."""
+
+
 class Intake:
     """Counts the records of a source, and gives those that must be sent. Read by one thread, asked by others.
 
@@ -62,7 +72,7 @@ class Intake:
         source: Source,
         settled: SettledRecords,
         is_stopped: Callable[[], bool],
-        claimed: Container[int] = (),
+        claimed: Claimed | None = None,
         *,
         quarantine_unknown: bool = False,
     ) -> None:
@@ -81,6 +91,8 @@ class Intake:
         for record in self._source:
             if self._is_closed:
                 return
+            if self._claimed:
+                self._claimed.see(record)
             status = self._settled.status_of(record)
             if status is not None:
                 self._others[status] += 1
@@ -92,7 +104,7 @@ class Intake:
         self._is_whole = True
 
     def _judged(self, record: Record) -> Record:
-        if record.position not in self._claimed:
+        if not self._claimed or record.position not in self._claimed:
             return record
         self.unknown += 1
         return replace(record, fault=UNKNOWN_FATE) if self._quarantine_unknown else record

@@ -142,6 +142,11 @@ class RateLimit:
         """Send fewer requests a second for some seconds, whatever the limits say."""
         self._pace.slow_down(now)
 
+    @property
+    def is_probing(self) -> bool:
+        """Whether the first answer is waited for, since no limit is known."""
+        return not self._is_settled
+
     def settle(self) -> None:
         """End the probing: whatever came back, the others may go now."""
         self._is_settled = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
@@ -22,6 +23,7 @@ __all__ = [
     "AirflowSkipException",
     "airflow_home",
     "find_stats",
+    "is_supervised",
     "read_option",
     "reschedule_is_honoured",
 ]
@@ -70,6 +72,13 @@ def _scheduler_reads_the_date() -> bool:
 def gate_asks_all(source: str | None) -> bool:
     """Read from the scheduler's gate whether it asks all tasks for the moment they wait for; unknown is no."""
     return source is not None and _ASKS_SENSORS_ONLY not in source
+
+
+def is_supervised() -> bool:
+    """Tell whether the parent process is the task's supervisor, as on a worker; in ``dag.test()`` it is any process."""
+    runner = sys.modules.get("airflow.sdk.execution_time.task_runner")
+    comms = getattr(runner, "SUPERVISOR_COMMS", None)
+    return comms is not None and "InProcess" not in type(comms).__name__
 
 
 def find_stats() -> Any | None:

@@ -27,7 +27,7 @@ from airflow_provider_openai_dest.delivery.outcome import Outcome
 from airflow_provider_openai_dest.delivery.rate_limit import Limits
 from airflow_provider_openai_dest.delivery.sent_body import with_bodies
 from airflow_provider_openai_dest.delivery.settlement import APPEND, PUT
-from airflow_provider_openai_dest.destination import Destination
+from airflow_provider_openai_dest.destination import INTAKE_CHUNK, Destination
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.exceptions import SinkError, TransientError
 from airflow_provider_openai_dest.manifest import Manifest
@@ -150,6 +150,7 @@ class Delivery:
             claims=Claims(log.rows("claims"), FEWER_RECORDS if quarantine_unknown else CLAIM_RECORDS),
             claimed=log.claimed(),
             quarantine_unknown=quarantine_unknown,
+            intake_chunk=FEWER_RECORDS if quarantine_unknown else INTAKE_CHUNK,
             flush=APPEND if isinstance(log.folder, Path) else PUT,
             max_inline_bytes=storage.max_xcom_bytes,
             on_interrupt=self.stop,

@@ -44,7 +44,7 @@ def webhook_destination(
         [secret.get_secret_value() for secret in settings.signing_secrets],
         settings.headers,
     )
-    wire = AiohttpWire(settings.timeout, new_ssl_context(settings.ca_bundle))
+    wire = AiohttpWire(settings.timeout, new_ssl_context(settings.ca_bundle), secrets=settings.secrets)
     return Destination(
         endpoint=WEBHOOK,
         renderer=WebhookRenderer(settings.url, batch_size=batch_size),

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
-from airflow_provider_openai_dest.checkpoint.ownership import Ownership, StorageFence
+from airflow_provider_openai_dest.checkpoint.ownership import Fence, Ownership, StorageFence
 from airflow_provider_openai_dest.checkpoint.scope import Scope
 from airflow_provider_openai_dest.destination import MAX_XCOM_BYTES
 from airflow_provider_openai_dest.exceptions import ConfigurationError
-from airflow_provider_openai_dest.operators.airflow_versions import airflow_home, read_option
+from airflow_provider_openai_dest.operators.airflow_versions import airflow_home, is_supervised, read_option
 from airflow_provider_openai_dest.operators.object_storage import open_folder
 from airflow_provider_openai_dest.operators.task_state import TaskStateFence
 from airflow_provider_openai_dest.sinks.binary_files import safe_name
@@ -45,7 +45,8 @@ def new_ownership(log: DeliveryLog, context: Any) -> Ownership:
     marks.begin()
     store = context.get("task_state_store")  # Airflow 3.3
     pointer = {"results": str(log.folder), "delivery": log.number, "try": context["ti"].try_number}
-    return Ownership([marks] if store is None else [marks, TaskStateFence(store, pointer)])
+    fences: list[Fence] = [marks] if store is None else [marks, TaskStateFence(store, pointer)]
+    return Ownership(fences) if is_supervised() else Ownership(fences, parent=lambda: 0)
 
 
 def results_folder(uri: str | None, scope: Scope, conn_id: str | None = None) -> Folder:

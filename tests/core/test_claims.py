@@ -10,6 +10,7 @@ import pytest
 from airflow_provider_openai_dest.checkpoint.claims import Claimed, Claims, read_claims
 from airflow_provider_openai_dest.exceptions import SinkError
 from airflow_provider_openai_dest.sinks.folder import RowLog, read_rows
+from tests.core.delivery_parts import record
 
 TO_30, ENDED = {"to": 30}, {"ended": True, "lost": []}
 
@@ -40,6 +41,28 @@ def test_a_position_is_claimed_or_not(position: int, may: bool) -> None:  # noqa
     assert may == (position in Claimed(10, frozenset({17})))
 
 
+def test_a_data_set_that_was_shifted_claims_all_that_is_not_settled(tmp_path: Path) -> None:
+    """Nobody can say any more which records were meant."""
+    claims = Claims(RowLog(tmp_path, "claims"), at_once=2)
+    for position in range(4):
+        claims.claim(record(f"b{position}", position))
+    claimed = read_claims([rows(tmp_path)])
+    for position, key in enumerate(["b0", "b1", "new", "b2"]):
+        claimed.see(record(key, position))
+    assert (True, True) == (claimed.is_shifted, 99 in claimed)
+
+
+def test_a_data_set_that_has_grown_at_its_end_shifts_nothing(tmp_path: Path) -> None:
+    """What was claimed stands where it was."""
+    claims = Claims(RowLog(tmp_path, "claims"), at_once=2)
+    for position in range(4):
+        claims.claim(record(f"b{position}", position))
+    claimed = read_claims([rows(tmp_path)])
+    for position in range(9):
+        claimed.see(record(f"b{position}", position))
+    assert (False, True, False) == (claimed.is_shifted, 3 in claimed, 4 in claimed)
+
+
 def rows(folder: Path) -> list[dict[str, Any]]:
     return list(read_rows(folder, ["claims.jsonl"]))
 
@@ -48,15 +71,15 @@ def test_a_claim_is_durable_before_the_record_is_given(tmp_path: Path) -> None:
     """And is ahead of it, so that not every record costs a write."""
     claims = Claims(RowLog(tmp_path, "claims"), at_once=10)
     for position in range(25):
-        claims.claim(position)
+        claims.claim(record(str(position), position))
         assert rows(tmp_path)[-1]["to"] > position
-    assert [{"to": 10}, {"to": 20}, {"to": 30}] == rows(tmp_path)
+    assert [(10, 0), (20, 10), (30, 20)] == [(row["to"], row["at"]) for row in rows(tmp_path)]
 
 
 def test_an_end_names_the_lost_answers(tmp_path: Path) -> None:
     """In order."""
     claims = Claims(RowLog(tmp_path, "claims"))
-    claims.claim(0)
+    claims.claim(record())
     claims.end([7, 3])
     assert {"ended": True, "lost": [3, 7]} == rows(tmp_path)[-1]
 
@@ -71,4 +94,4 @@ def test_a_claim_that_can_not_be_written_is_told(tmp_path: Path) -> None:
     """Nothing may be sent then."""
     (tmp_path / "file").touch()
     with pytest.raises(SinkError):
-        Claims(RowLog(tmp_path / "file", "claims")).claim(0)
+        Claims(RowLog(tmp_path / "file", "claims")).claim(record())

@@ -167,6 +167,26 @@ def test_a_missing_file_of_marks_is_no_gap(folder: Folder) -> None:
     assert ([], 24, 24) == (marks, len(rows), len(settled))
 
 
+def test_a_lost_segment_is_read_no_more_and_the_others_are() -> None:
+    """The marks before it hold; behind it each segment is read by its own number."""
+    folder = MemoryFolder()
+    write(DeliveryLog(folder, SCOPE), *(some(first, first + 2) for first in range(0, 24, 2)))
+    del folder.store.files[next(name for name in sorted(folder.store.files) if name.endswith("-000006.jsonl"))]
+    settled, marks, rows = read(DeliveryLog(folder, SCOPE, try_number=2))
+    assert (1, [8, 9, 10, 11, *range(14, 24)]) == (len(marks), sorted(int(one.record.key) for one in rows))
+    assert [12, 13] == [number for number in range(24) if status_of(settled, number) is None]
+
+
+def test_marks_that_can_not_be_written_stop_nothing() -> None:
+    """They save time only; the rows stand."""
+    folder = MemoryFolder()
+    marks = MarksLog(folder, "marks-x")
+    folder.store.failing = {"write"}
+    marks.add([(one, "00") for one in some(0, 9)], 1)
+    marks.close()
+    assert {} == folder.store.files
+
+
 def test_marks_that_can_not_be_read_are_an_error() -> None:
     """Never no marks: the next try may have better luck."""
     folder = MemoryFolder()

@@ -8,7 +8,9 @@ import pytest
 
 from airflow_provider_openai_dest.checkpoint.ownership import RENEW_SECONDS, TRIES_AHEAD, Ownership, StorageFence
 from airflow_provider_openai_dest.checkpoint.scope import Scope
+from airflow_provider_openai_dest.exceptions import TransientError
 from airflow_provider_openai_dest.sinks.folder import Folder
+from tests.core.memory_folder import MemoryFolder
 
 SCOPE = Scope(dag_id="d", run_id="r", task_id="t")
 
@@ -87,6 +89,15 @@ def test_marks_of_a_former_run_of_the_same_name_close_nothing(tmp_path: Path) ->
     """They were there before."""
     fence(tmp_path, 2)
     assert not fence(tmp_path, 1).is_closed()
+
+
+def test_a_try_that_can_not_see_the_marks_does_not_begin() -> None:
+    """It might take an old mark for a later try."""
+    folder = MemoryFolder()
+    fence(folder, 2)
+    folder.store.failing = {"list"}
+    with pytest.raises(TransientError):
+        fence(folder, 1)
 
 
 def test_other_tasks_close_nothing(tmp_path: Path) -> None:

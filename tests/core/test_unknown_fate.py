@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -10,10 +11,11 @@ import pytest
 from airflow_provider_openai_dest.checkpoint.claims import Claimed, Claims
 from airflow_provider_openai_dest.delivery.outcome import Status
 from airflow_provider_openai_dest.sinks.folder import RowLog, read_rows
-from tests.core.delivery_parts import FakeWire, lost, outcome, record, refusal, reply, script
-from tests.core.test_destination import BAD_KEY, PACKED, Delivery, answer_all
+from tests.core.delivery_parts import FakeWire, ListSource, lost, outcome, record, refusal, reply, script
+from tests.core.test_destination import BAD_KEY, PACKED, REAL_TIME, Delivery, answer_all
 
 DIED = Claimed(to=3)
+ENDED = {"ended": True, "lost": []}
 
 
 def billed(delivery: Delivery) -> dict[str, bool]:
@@ -80,6 +82,36 @@ def test_a_run_whose_answers_could_not_be_written_ends_nothing(tmp_path: Path) -
     delivery.sink.fails_in = "flush"
     delivery.run(9)
     assert not any("ended" in row for row in claims_in(tmp_path))
+
+
+def test_a_source_that_breaks_leaves_nothing_unknown(tmp_path: Path) -> None:
+    """The run ends by itself: what was sent is answered, and nothing else was."""
+    source = ListSource([record(str(number), number) for number in range(5)], OSError("connection lost"))
+    manifest = Delivery(claims=Claims(RowLog(tmp_path, "claims"))).run(source)
+    assert (5, False, ENDED) == (manifest.delivered, manifest.whole_input, claims_in(tmp_path)[-1])
+
+
+def test_an_interrupted_run_that_could_drain_leaves_nothing_unknown(tmp_path: Path) -> None:
+    """As when the task's own time is over: all answers came within the grace."""
+
+    def interrupt(_now: float) -> None:
+        if sent.wait(0):
+            raise KeyboardInterrupt
+
+    def answer(asked: Any) -> Any:
+        sent.set()
+        return answer_all(asked)
+
+    sent = Event()
+    source = ListSource([record(str(number), number) for number in range(50)])
+    delivery = Delivery(
+        wire=FakeWire(answer), claims=Claims(RowLog(tmp_path, "claims")), watch=interrupt, sending=REAL_TIME
+    )
+    try:
+        delivery.run(source)
+    except KeyboardInterrupt:
+        pass
+    assert ENDED == claims_in(tmp_path)[-1]
 
 
 def test_a_pack_whose_answer_was_lost_is_remembered_by_its_halves() -> None:
