@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -107,10 +108,8 @@ def test_an_interrupted_run_that_could_drain_leaves_nothing_unknown(tmp_path: Pa
     delivery = Delivery(
         wire=FakeWire(answer), claims=Claims(RowLog(tmp_path, "claims")), watch=interrupt, sending=REAL_TIME
     )
-    try:
+    with suppress(KeyboardInterrupt):
         delivery.run(source)
-    except KeyboardInterrupt:
-        pass
     assert ENDED == claims_in(tmp_path)[-1]
 
 
