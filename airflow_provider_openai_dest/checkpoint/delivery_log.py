@@ -3,9 +3,9 @@
 The outcomes are the log. Beside them each delivery has a small claim file, put before anything is sent, which says
 what is delivered where, and whether it came to its end::
 
-    outcomes-{scope}-d1-g00-t02-0000003fa9c1.jsonl  rows of delivery 1, written by try 2 in generation 0 (the clear number)
-    delivery-{scope}-d1-g0.json               claim: delivery 1 began, or went on, in generation 0
-    delivery-{scope}-d1-end.json              the manifest, when nothing was left
+    outcomes-{scope}-d1-g00-t02-0000003fa9c1.jsonl  rows of delivery 1, by try 2 in generation 0 (the clear number)
+    delivery-{scope}-d1-g0.json                     claim: delivery 1 began, or went on, in generation 0
+    delivery-{scope}-d1-end.json                    the manifest, when nothing was left
 """
 
 from __future__ import annotations
