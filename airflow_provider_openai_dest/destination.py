@@ -14,10 +14,9 @@ import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import aclosing, suppress
-from dataclasses import replace
 from typing import Any, TypeVar
 
-from airflow_provider_openai_dest.checkpoint.claims import Claimed, Claims
+from airflow_provider_openai_dest.checkpoint.fates import Fates
 from airflow_provider_openai_dest.checkpoint.marks import Marks
 from airflow_provider_openai_dest.delivery.answer import ReadOutcomes, read_outcomes
 from airflow_provider_openai_dest.delivery.answer_bytes import LARGE_BYTES
@@ -44,7 +43,7 @@ from airflow_provider_openai_dest.rendering.duplicates import Duplicate
 from airflow_provider_openai_dest.rendering.renderer import Rendered, Renderer
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
 from airflow_provider_openai_dest.sinks.sink import Sink
-from airflow_provider_openai_dest.sources.record import Record, Source
+from airflow_provider_openai_dest.sources.record import Source
 
 Item = TypeVar("Item")
 
@@ -63,9 +62,8 @@ class Destination:
     :param sinks: where settled outcomes go, one after the other; each has flushed them before the next one sees them.
     :param keep: turns the bytes of an answer into files, before the sinks see it.
     :param earlier: what earlier tries settled: these records are counted and not sent.
-    :param claims: is told before a record may be sent, and what was lost when the run ends by itself.
-    :param claimed: positions of records that earlier tries may have sent.
-    :param quarantine_unknown: reject those of them that are not settled, where they would be sent again.
+    :param fates: knows what may have been billed without an outcome, in this try and in those before it.
+    :param quarantine_unknown: reject the records of which earlier tries left that, where they would be sent again.
     :param flush: when outcomes are written.
     :param max_inline_bytes: size up to which the manifest holds the outcomes themselves.
     :param intake_chunk: records read ahead at once.
@@ -86,8 +84,7 @@ class Destination:
         sinks: Sequence[Sink] = (),
         keep: Callable[[Outcome], Outcome] = lambda outcome: outcome,
         earlier: Iterable[Outcome | Marks] = (),
-        claims: Claims | None = None,
-        claimed: Claimed | None = None,
+        fates: Fates | None = None,
         quarantine_unknown: bool = False,
         flush: Flush = APPEND,
         max_inline_bytes: int = MAX_XCOM_BYTES,
@@ -105,11 +102,8 @@ class Destination:
         self._sinks = sinks
         self._keep = keep
         self._earlier = earlier
-        self._claims = claims
-        self._claimed = claimed or Claimed()
+        self._fates = fates or Fates()
         self._quarantine_unknown = quarantine_unknown
-        self._lost: list[int] = []
-        self._billed_whole = set[int]()
         self._unknown = 0
         self._flush = flush
         self._intake_chunk = intake_chunk
@@ -238,7 +232,7 @@ class Destination:
             source,
             self._settled,
             lambda: self._dispatcher.is_stopped,
-            self._claimed,
+            self._fates.claimed,
             quarantine_unknown=self._quarantine_unknown,
         )
         async with (
@@ -256,15 +250,13 @@ class Destination:
             async def settle(request: RenderedRequest, conclusion: Conclusion) -> Iterable[RenderedRequest]:
                 if conclusion.may_pass_halved and (halves := self._renderer.split(request)):
                     if conclusion.maybe_billed:
-                        self._billed_whole.update(record.position for record in request.records)
+                        self._fates.halved(request.records)
                     return halves
                 outcomes, is_large = self._read(self._endpoint, request, conclusion), _is_large(conclusion)
                 size = size_of(self._endpoint, request, conclusion)
                 del conclusion  # the bytes of the answer are not needed any more
                 outcomes += self._sharing.ended(request.claim, outcomes, size)
-                if self._claimed or self._billed_whole:
-                    outcomes = [self._with_fate(outcome) for outcome in outcomes]
-                await settlement.put(outcomes, until_written=is_large)
+                await settlement.put(self._fates.marked(outcomes), until_written=is_large)
                 return ()
 
             await self._dispatcher.run(requests, settle, read_on_seconds=self._count_seconds)
@@ -281,7 +273,7 @@ class Destination:
 
     async def _requests(self, intake: Intake, settlement: Settlement) -> AsyncGenerator[RenderedRequest]:
         """Read and render in another thread; records that do not fit are settled at once."""
-        rendered = self._until_failure(self._claiming(self._renderer.render(self._until_failure(iter(intake)))))
+        rendered = self._until_failure(self._fates.claiming(self._renderer.render(self._until_failure(iter(intake)))))
         async with aclosing(read_ahead(rendered, chunk=self._intake_chunk, weigh=_weight)) as items:
             async for item in items:
                 self._rendered += _weight(item)
@@ -298,19 +290,6 @@ class Destination:
                     ]
                     await settlement.put([*refused, *self._sharing.ended(item.claim, refused)])
         self._is_all_rendered = self._failure is None
-
-    def _claiming(self, items: Iterator[Rendered]) -> Iterator[Rendered]:
-        """Claim each record before it may be sent."""
-        for item in items:
-            if self._claims and isinstance(item, RenderedRequest):
-                self._claims.claim(max(item.records, key=_position))
-            yield item
-
-    def _with_fate(self, outcome: Outcome) -> Outcome:
-        """Mark an outcome of a record that was billed before, perhaps: by a try which died, or in a whole pack."""
-        position = outcome.record.position
-        may_be = position in self._claimed or position in self._billed_whole
-        return replace(outcome, maybe_billed=True) if may_be else outcome
 
     def _until_failure(self, items: Iterator[Item]) -> Iterator[Item]:
         """End at an error, so that what was read before it is still sent and kept."""
@@ -343,16 +322,16 @@ class Destination:
             sink.write(settled)
             sink.flush()
         pending = [outcome for outcome in outcomes if outcome.status is Status.PENDING]
-        self._lost += [outcome.record.position for outcome in pending if outcome.maybe_billed]
+        self._fates.left(pending)
         for outcome in (*settled, *pending):
             if self._tally.add(outcome):
                 log_first_of_kind(outcome)
 
     def _end_claims(self) -> None:
         """Say which answers were lost; where more may have been, since the run broke, the claims stay open."""
-        if self._claims and self._is_all_settled:
+        if self._is_all_settled:
             try:
-                self._claims.end(self._lost)
+                self._fates.end()
             except SinkError as error:
                 self._failure = self._failure or error
 
@@ -362,10 +341,6 @@ class Destination:
                 sink.close()
             except Exception as error:  # noqa: BLE001 - the others are closed, too; it is raised in the end
                 self._failure = self._failure or error
-
-
-def _position(record: Record) -> int:
-    return record.position
 
 
 def _is_large(conclusion: Conclusion) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow_provider_openai_dest.checkpoint.claims import CLAIM_RECORDS, FEWER_RECORDS, Claims
 from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
+from airflow_provider_openai_dest.checkpoint.fates import Fates
 from airflow_provider_openai_dest.checkpoint.ownership import Ownership
 from airflow_provider_openai_dest.checkpoint.replay import Replay
 from airflow_provider_openai_dest.checkpoint.tidy_results import TidyForm, TidyResults
@@ -147,8 +148,9 @@ class Delivery:
             keep=BinaryFiles(log.folder, endpoint).keep,
             read=with_bodies(secrets) if storage.quarantine_body else read_outcomes,
             earlier=self._earlier() if self._forwarding or self._replay else log.settled(),
-            claims=Claims(log.rows("claims"), FEWER_RECORDS if quarantine_unknown else CLAIM_RECORDS),
-            claimed=log.claimed(),
+            fates=Fates(
+                Claims(log.rows("claims"), FEWER_RECORDS if quarantine_unknown else CLAIM_RECORDS), log.claimed()
+            ),
             quarantine_unknown=quarantine_unknown,
             intake_chunk=FEWER_RECORDS if quarantine_unknown else INTAKE_CHUNK,
             flush=APPEND if isinstance(log.folder, Path) else PUT,

@@ -31,7 +31,7 @@ DIRECTIONS: dict[str, set[str]] = {
     "manifest": {"delivery", "sources", "exceptions"},
     # A webhook item is a rendered request like any other, and a delivery of them has a manifest.
     "sinks": {"manifest", "delivery", "rendering", "sources", "endpoints", "exceptions"},
-    "checkpoint": {"manifest", "delivery", "sources", "sinks", "exceptions"},
+    "checkpoint": {"manifest", "delivery", "rendering", "sources", "sinks", "exceptions"},
     "destination": {
         *("manifest", "checkpoint", "sinks", "delivery"),
         *("rendering", "sources", "connection", "endpoints", "exceptions"),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_openai_dest.checkpoint.claims import Claimed, Claims
+from airflow_provider_openai_dest.checkpoint.fates import Fates
 from airflow_provider_openai_dest.delivery.outcome import Status
 from airflow_provider_openai_dest.sinks.folder import RowLog, read_rows
 from tests.core.delivery_parts import FakeWire, ListSource, lost, outcome, record, refusal, reply, script
@@ -30,7 +31,7 @@ def claims_in(folder: Path) -> list[dict[str, Any]]:
 
 def test_what_a_dead_try_may_have_sent_is_sent_again_and_told() -> None:
     """Its outcomes say so, and the manifest counts it."""
-    delivery = Delivery(claimed=DIED)
+    delivery = Delivery(fates=Fates(None, DIED))
     manifest = delivery.run(5)
     assert (5, 3, 3) == (manifest.delivered, manifest.unknown, manifest.maybe_billed)
     assert {"0": True, "1": True, "2": True, "3": False, "4": False} == billed(delivery)
@@ -38,7 +39,7 @@ def test_what_a_dead_try_may_have_sent_is_sent_again_and_told() -> None:
 
 def test_what_a_dead_try_may_have_sent_is_set_aside_where_that_is_asked() -> None:
     """It is rejected as ``unknown_fate``, and nothing is sent for it."""
-    delivery = Delivery(claimed=DIED, quarantine_unknown=True)
+    delivery = Delivery(fates=Fates(None, DIED), quarantine_unknown=True)
     manifest = delivery.run(5)
     assert (2, 3, 3, 2) == (manifest.delivered, manifest.rejected, manifest.unknown, len(delivery.wire.sent))
     assert ["unknown_fate"] == [kind["code"] for kind in manifest.rejections]
@@ -49,7 +50,7 @@ def test_what_a_dead_try_may_have_sent_is_set_aside_where_that_is_asked() -> Non
 def test_what_was_settled_is_known(quarantine: bool) -> None:  # noqa: FBT001
     """The rows say what became of it, whatever was claimed."""
     earlier = [outcome(str(key), Status.DELIVERED) for key in range(3)]
-    delivery = Delivery(claimed=DIED, quarantine_unknown=quarantine, earlier=earlier)
+    delivery = Delivery(fates=Fates(None, DIED), quarantine_unknown=quarantine, earlier=earlier)
     manifest = delivery.run(5)
     assert (5, 0, 0) == (manifest.delivered, manifest.unknown, manifest.maybe_billed)
 
@@ -62,7 +63,7 @@ def test_a_record_is_claimed_before_it_is_sent(tmp_path: Path) -> None:
         return answer_all(asked)
 
     claimed: list[int] = []
-    delivery = Delivery(wire=FakeWire(answer), claims=Claims(RowLog(tmp_path, "claims"), at_once=2))
+    delivery = Delivery(wire=FakeWire(answer), fates=Fates(Claims(RowLog(tmp_path, "claims"), at_once=2)))
     delivery.run(6)
     assert all(to > position for position, to in enumerate(claimed))
     assert 6 == len(claimed)
@@ -72,14 +73,14 @@ def test_a_run_that_ends_by_itself_names_what_it_lost(tmp_path: Path) -> None:
     """The answer to record 1 was lost, the key refused then: of the others nothing is unknown."""
     claims = Claims(RowLog(tmp_path, "claims"))
     wire = FakeWire(script(reply(), lost(), lost(), BAD_KEY))
-    manifest = Delivery(wire=wire, claims=claims, sending={"concurrency": 1}).run(9)
+    manifest = Delivery(wire=wire, fates=Fates(claims), sending={"concurrency": 1}).run(9)
     assert (1, 8) == (manifest.delivered, manifest.pending)
     assert {"ended": True, "lost": [1]} == claims_in(tmp_path)[-1]
 
 
 def test_a_run_whose_answers_could_not_be_written_ends_nothing(tmp_path: Path) -> None:
     """They were paid for and are lost: the next try must count them as unknown."""
-    delivery = Delivery(claims=Claims(RowLog(tmp_path, "claims")))
+    delivery = Delivery(fates=Fates(Claims(RowLog(tmp_path, "claims"))))
     delivery.sink.fails_in = "flush"
     delivery.run(9)
     assert not any("ended" in row for row in claims_in(tmp_path))
@@ -88,7 +89,7 @@ def test_a_run_whose_answers_could_not_be_written_ends_nothing(tmp_path: Path) -
 def test_a_source_that_breaks_leaves_nothing_unknown(tmp_path: Path) -> None:
     """The run ends by itself: what was sent is answered, and nothing else was."""
     source = ListSource([record(str(number), number) for number in range(5)], OSError("connection lost"))
-    manifest = Delivery(claims=Claims(RowLog(tmp_path, "claims"))).run(source)
+    manifest = Delivery(fates=Fates(Claims(RowLog(tmp_path, "claims")))).run(source)
     assert (5, False, ENDED) == (manifest.delivered, manifest.whole_input, claims_in(tmp_path)[-1])
 
 
@@ -106,7 +107,7 @@ def test_an_interrupted_run_that_could_drain_leaves_nothing_unknown(tmp_path: Pa
     sent = Event()
     source = ListSource([record(str(number), number) for number in range(50)])
     delivery = Delivery(
-        wire=FakeWire(answer), claims=Claims(RowLog(tmp_path, "claims")), watch=interrupt, sending=REAL_TIME
+        wire=FakeWire(answer), fates=Fates(Claims(RowLog(tmp_path, "claims"))), watch=interrupt, sending=REAL_TIME
     )
     with suppress(KeyboardInterrupt):
         delivery.run(source)
