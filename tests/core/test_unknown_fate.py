@@ -13,7 +13,7 @@ from airflow_provider_openai_dest.checkpoint.claims import Claimed, Claims
 from airflow_provider_openai_dest.checkpoint.fates import Fates
 from airflow_provider_openai_dest.delivery.outcome import Status
 from airflow_provider_openai_dest.sinks.folder import RowLog, read_rows
-from tests.core.delivery_parts import FakeWire, ListSource, lost, outcome, record, refusal, reply, script
+from tests.core.delivery_parts import FakeWire, ListSource, lost, outcome, record, refusal, reply
 from tests.core.test_destination import BAD_KEY, PACKED, REAL_TIME, Delivery, answer_all
 
 DIED = Claimed(to=3)
@@ -72,9 +72,10 @@ def test_a_record_is_claimed_before_it_is_sent(tmp_path: Path) -> None:
 def test_a_run_that_ends_by_itself_names_what_it_lost(tmp_path: Path) -> None:
     """The answer to record 1 was lost, the key refused then: of the others nothing is unknown."""
     claims = Claims(RowLog(tmp_path, "claims"))
-    wire = FakeWire(script(reply(), lost(), lost(), BAD_KEY))
+    ends = {b'{"q":"1"}': lost(), b'{"q":"3"}': BAD_KEY}
+    wire = FakeWire(lambda asked: ends.get(asked.content, reply()))
     manifest = Delivery(wire=wire, fates=Fates(claims), sending={"concurrency": 1}).run(9)
-    assert (1, 8) == (manifest.delivered, manifest.pending)
+    assert (2, 7) == (manifest.delivered, manifest.pending)
     assert {"ended": True, "lost": [1]} == claims_in(tmp_path)[-1]
 
 
