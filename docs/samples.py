@@ -31,6 +31,7 @@ _STEADY: Mapping[str, Any] = {
     "expires_at": 1795420801,
     "timestamp": "2026-11-22T08:00:01+00:00",
     "request_id": "req_6f1c0a5be2d94c3f",
+    "crc32": "5d3f0c7a",
 }
 _ID = re.compile(r"^([a-z]+[-_])[0-9a-f]{16,}$")
 _LONGEST = 60

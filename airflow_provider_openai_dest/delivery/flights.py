@@ -27,8 +27,8 @@ from airflow_provider_openai_dest.rendering.request import RenderedRequest
 AHEAD_RECORDS = 128
 """Records that are rendered and not sent yet."""
 
-MOST_RECORDS = 8192
-"""Records on the wire at once: four full packs of embeddings, more than any account allows a second."""
+MOST_RECORDS = 6144
+"""Records on the wire at once: three full packs of embeddings, more than any account allows a second."""
 
 MOST_RETRIES = 512
 """Requests that wait for another try before they are tried whatever the budget says, so that memory stays flat."""

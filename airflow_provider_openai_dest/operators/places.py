@@ -43,10 +43,13 @@ def new_ownership(log: DeliveryLog, context: Any) -> Ownership:
     """Begin this try: earlier ones that still run stop when they see its mark."""
     marks = StorageFence(log.folder, log.scope, context["ti"].try_number)
     marks.begin()
-    store = context.get("task_state_store")  # Airflow 3.3
-    pointer = {"results": str(log.folder), "delivery": log.number, "try": context["ti"].try_number}
-    fences: list[Fence] = [marks] if store is None else [marks, TaskStateFence(store, pointer)]
-    return Ownership(fences) if is_supervised() else Ownership(fences, parent=lambda: 0)
+    if not is_supervised():  # in ``dag.test()`` nobody supersedes it, and the store must not be asked beside the source
+        return Ownership([marks], parent=lambda: 0)
+    fences: list[Fence] = [marks]
+    if store := context.get("task_state_store"):  # Airflow 3.3
+        pointer = {"results": str(log.folder), "delivery": log.number, "try": context["ti"].try_number}
+        fences.append(TaskStateFence(store, pointer))
+    return Ownership(fences)
 
 
 def results_folder(uri: str | None, scope: Scope, conn_id: str | None = None) -> Folder:
