@@ -59,7 +59,7 @@ def written(storage: str) -> Path:
     rows, marks = log.marked_rows("outcomes")
     sink = ResultsSink(rows, marks=marks)
     for start in range(0, len(RECORDS), 100):
-        claims.claim(start + 99)
+        claims.claim(RECORDS[start + 99])
         sink.write([outcome_of(record) for record in RECORDS[start : start + 100]])
         sink.flush()
     sink.close()
