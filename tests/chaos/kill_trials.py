@@ -61,8 +61,8 @@ def kill9(
         yield equal("kills while it was sending", kills, trial.fired)
         yield none("records lost", records - len(rows.with_status("delivered")))
         yield none("settled records sent again", trial.sent_again())
-        # On the wire, and waiting to be written; in object storage also what is being put at that moment.
-        parts = 2 if storage == "disk" else 3
+        # On the wire, and waiting to be written; in object storage also what is being put just then.
+        parts = 2 if storage == "local" else 3
         yield at_most(
             f"repeats, {kills} kills x {parts} x {concurrency}", kills * parts * concurrency, repeats(executions)
         )
