@@ -52,7 +52,11 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 def spellings_of(secret: str) -> set[str]:
-    """Give how a text may write a secret: plain, percent-encoded, or JSON-escaped, with or without its slashes."""
+    """Give how a text may write a secret: plain, percent-encoded, or JSON-escaped, with or without its slashes.
+
+    Backslashes may be doubled, since some errors quote an answer by its ``repr``.
+    """
     quoted = quote(secret, safe="", errors="replace")
     escaped = json.dumps(secret)[1:-1]
-    return {secret, quoted, quoted.replace("%2F", "/"), escaped, escaped.replace("/", "\\/")}
+    found = {secret, quoted, quoted.replace("%2F", "/"), escaped, escaped.replace("/", "\\/")}
+    return found | {spelling.replace("\\", "\\\\") for spelling in found}

@@ -196,7 +196,7 @@ def fence(case: Case, airflow: RealAirflow) -> Iterator[Check]:
     yield equal("fence: the id of the task instance is another", True, airflow.task(case.name)["id"] != before["id"])
     yield equal("fence: a write of the old try was answered", 404, airflow.refusal_of(before["id"]))
     yield at_most("fence: seconds to the last request of the old try", 5.0, after)
-    yield at_most("fence: seconds to its end", 10.0, ended_after)
+    yield at_most("fence: seconds to its end", 5.0, ended_after)
     yield equal("fence: its log says why", True, "a later try of this task has begun" in log)
     case.stub.plan(seed=case.seed)
     airflow.pause(case.name, is_paused=False)

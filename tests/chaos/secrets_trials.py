@@ -71,7 +71,7 @@ def _run(folder: Path, records: int, *, keeps: bool) -> Iterator[Check]:
             ended = subprocess.run(
                 command,
                 cwd=REPOSITORY,
-                env=os.environ | NO_NETWORK,
+                env=os.environ | NO_NETWORK | {"PYTHONASYNCIODEBUG": "1"},
                 capture_output=True,
                 timeout=LONGEST_SECONDS,
                 check=False,
@@ -96,7 +96,7 @@ def _run(folder: Path, records: int, *, keeps: bool) -> Iterator[Check]:
     ):
         yield none(f"{name}: files with {what}", _holding(files, secret))
     elsewhere = {path: content for path, content in files.items() if not (keeps and _may_keep(path))}
-    yield none(f"{name}: files with personal data, and not for the record", _holding(elsewhere, CANARY))
+    yield none(f"{name}: files with personal data, but for rows of records", _holding(elsewhere, CANARY))
     if keeps:
         yield Check("records kept: rows with personal data on purpose: > 0", kept := _holding(files, CANARY), kept > 0)
 
@@ -127,8 +127,13 @@ def _may_keep(path: Path) -> bool:
 def _holding(files: dict[Path, bytes], secret: str) -> int:
     """Count the files in which a secret stands, however it is spelled; names them on standard error."""
     bare = secret.removeprefix("whsec_")
-    spellings = (bare, quote(bare, safe=""), quote(bare), json.dumps(bare)[1:-1], b64encode(bare.encode()).decode())
-    found = [path for path, content in files.items() if any(one.encode() in content for one in spellings)]
+    spellings = (bare, quote(bare, safe=""), quote(bare), b64encode(bare.encode()).decode())
+    # Without backslashes, however often something was escaped.
+    found = [
+        path
+        for path, content in files.items()
+        if any(spelling.encode() in content.replace(b"\\", b"") for spelling in spellings)
+    ]
     for path in found if os.environ.get("CHAOS_KEEP") else ():
         print(f"{secret[:9]}... in {path}", file=sys.stderr)
     return len(found)

@@ -74,8 +74,8 @@ def _run(told: Told, mode: str) -> None:
     from airflow_provider_openai_dest.endpoints.embeddings import CREATE_EMBEDDING
     from tests.airflow.operator_context import attempt
 
-    logging.getLogger().setLevel(logging.DEBUG)
-    log.warning("Mode %s", mode)
+    _log_everything()
+    log.debug("Mode %s", mode)
     api, hook = told.connections[mode]
     os.environ |= {"AIRFLOW_CONN_API": api, "AIRFLOW_CONN_HOOK": hook}
     results = Path(told.folder) / mode.replace(" ", "_")
@@ -108,6 +108,16 @@ def _run(told: Told, mode: str) -> None:
         return
     (results / "xcom.json").write_text(json.dumps(ended.xcom))
     (results / "error.txt").write_text("".join(_shown(ended.error)))
+
+
+def _log_everything() -> None:
+    """Log at DEBUG, whatever Airflow has set for itself and others."""
+    names = list(logging.root.manager.loggerDict)
+    for logger in map(logging.getLogger, names):
+        logger.setLevel(logging.NOTSET)
+        logger.propagate, logger.disabled = True, False
+    logging.root.addHandler(logging.StreamHandler(sys.stderr))
+    logging.root.setLevel(logging.DEBUG)
 
 
 def _shown(error: BaseException | None) -> list[str]:
