@@ -163,9 +163,7 @@ def orphan(case: Case, airflow: RealAirflow) -> Iterator[Check]:
         end_process(task)
     settled, executed = case.delivered(), case.stub.executions()
     after = last_of(case.stub.requests(), CLIENT) - killed_at
-    yield equal(
-        "orphan: killed while the task was sending, with records left", (True, True), (has_sent, case.lost() > 0)
-    )
+    yield equal("orphan: it was sending when killed, and had more", (True, True), (has_sent, case.lost() > 0))
     yield at_most("orphan: seconds to its last request", 5.0, after)
     case.stub.plan(seed=case.seed)
     yield equal("orphan: the next try ends", "success", airflow.wait_for(case.name, "success", 120))
