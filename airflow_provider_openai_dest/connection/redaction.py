@@ -42,7 +42,7 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     :param secrets: values known to be secret; they are found plain, percent-encoded and JSON-escaped. Those under
         four characters are left, since they stand in every text.
     """
-    spellings = {spelling for secret in secrets for spelling in _spellings(secret)}
+    spellings = {spelling for secret in secrets for spelling in spellings_of(secret)}
     for spelling in sorted(spellings, key=len, reverse=True):
         if len(spelling) >= _SHORTEST:
             text = text.replace(spelling, HIDDEN)
@@ -51,6 +51,12 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     return text
 
 
-def _spellings(secret: str) -> tuple[str, ...]:
+def spellings_of(secret: str) -> set[str]:
+    """Give how a text may write a secret: plain, percent-encoded, or JSON-escaped, with or without its slashes.
+
+    Backslashes may be doubled, since some errors quote an answer by its ``repr``.
+    """
     quoted = quote(secret, safe="", errors="replace")
-    return (secret, quoted, quoted.replace("%2F", "/"), json.dumps(secret)[1:-1])
+    escaped = json.dumps(secret)[1:-1]
+    found = {secret, quoted, quoted.replace("%2F", "/"), escaped, escaped.replace("/", "\\/")}
+    return found | {spelling.replace("\\", "\\\\") for spelling in found}

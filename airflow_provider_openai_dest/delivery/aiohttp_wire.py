@@ -133,7 +133,7 @@ class AiohttpWire:
             response.status,
             headers if headers is response.headers else self._headers(headers),
             self._secrets.cut_from_content(content),
-            response.reason or "",
+            self._secrets.cut_from_text(response.reason or ""),
             room.release,
         )
 

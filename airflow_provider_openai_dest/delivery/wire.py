@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
+from airflow_provider_openai_dest.connection.redaction import spellings_of
 from airflow_provider_openai_dest.rendering.multipart import MultipartBody
 
 CONNECT_SECONDS = 10.0
@@ -114,11 +115,12 @@ class Wire(Protocol):
 class Secrets:
     """Texts that are cut out of every answer, should a server echo them: nobody after the wire sees them.
 
-    :param secrets: those shorter than :data:`SHORTEST_SECRET` are left.
+    :param secrets: cut out in each spelling; those shorter than :data:`SHORTEST_SECRET` are left.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._secrets = tuple((secret, secret.encode()) for secret in secrets if len(secret) >= SHORTEST_SECRET)
+        found = {spelling for secret in secrets if len(secret) >= SHORTEST_SECRET for spelling in spellings_of(secret)}
+        self._secrets = tuple((secret, secret.encode()) for secret in sorted(found, key=len, reverse=True))
 
     def cut_from_content(self, content: bytes) -> bytes:
         """Give the content without them."""

@@ -138,7 +138,11 @@ class Delivery:
         self._tidy = TidyResults(log, RESULTS, storage.tidy) if storage.tidy.is_wanted else None
         self._failure: Exception | None = None
         self._as_item = item_maker(endpoint.name, log.scope.as_row(), log.number, log.pattern(RESULTS))
-        self._webhook = webhook_destination(webhook, log, batch_size=webhook_batch_size) if webhook else None
+        self._webhook = (
+            webhook_destination(webhook, log, batch_size=webhook_batch_size, keep_items=storage.quarantine_records)
+            if webhook
+            else None
+        )
         self._forwarding = WebhookSink(self._webhook.run, self._as_item) if self._webhook else None
         self._destination = Destination(
             endpoint=endpoint,

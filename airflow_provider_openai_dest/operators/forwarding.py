@@ -37,8 +37,12 @@ def webhook_destination(
     concurrency: int = WEBHOOK_CONCURRENCY,
     earlier: Iterable[Outcome] = (),
     intake_chunk: int = 1,
+    keep_items: bool = True,
 ) -> Destination:
-    """Make the destination that sends items to a webhook; what arrived and what did not is kept in ``log``."""
+    """Make the destination that sends items to a webhook; what arrived and what did not is kept in ``log``.
+
+    :param keep_items: False keeps of an item that was refused its id and the reason only; the next try makes it anew.
+    """
     address = WebhookAddress(
         checked_address(settings.url, settings.allowed_networks),
         [secret.get_secret_value() for secret in settings.signing_secrets],
@@ -57,7 +61,10 @@ def webhook_destination(
             clock=SystemClock(),
             random=random.random,
         ),
-        sinks=(QuarantineSink(log.rows(UNDELIVERED)), ResultsSink(log.rows(FORWARDED), keep_records=False)),
+        sinks=(
+            QuarantineSink(log.rows(UNDELIVERED), keep_records=keep_items),
+            ResultsSink(log.rows(FORWARDED), keep_records=False),
+        ),
         earlier=earlier,
         max_inline_bytes=0,
         intake_chunk=intake_chunk,

@@ -71,7 +71,8 @@ class OpenAISendRecordsOperator(BaseOperator):
         pending, the results are written as files of this form with each record once; ``jsonl`` leaves the rows.
     :param results_order: ``completion``, or ``input``: such files are in the order of the data set.
     :param keep_records: write each record beside its answer in the results.
-    :param quarantine_records: write rejected records' data into the quarantine, which is needed to send them again.
+    :param quarantine_records: write rejected records' data into the quarantine, which is needed to send them again, and
+        items that a webhook refused into the file of those.
     :param quarantine_body: write what was sent of a rejected record beside it, without secrets.
     :param max_error_rate: share of the records that may be rejected, 0.0 to 1.0; the default allows none.
     :param max_errors: number of records that may be rejected.

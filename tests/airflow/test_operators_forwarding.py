@@ -103,6 +103,18 @@ def test_what_was_refused_can_be_sent_later(sandbox: Sandbox, tmp_path: Path) ->
     assert {"ask"} == {body["data"]["origin"]["task_id"] for body in inbox_items(sandbox)}
 
 
+def test_a_refused_item_is_not_stored_where_no_record_may_be(sandbox: Sandbox, tmp_path: Path) -> None:
+    """quarantine_records=False keeps its id and the reason; the next try makes it anew from the source."""
+    sandbox.set_faults(REFUSALS["refuses it"])
+    task = ask(tmp_path, webhook_required=False, keep_records=False, quarantine_records=False)
+    (row,) = rows_of(run(task)["webhook"]["undelivered"])
+    assert (False, 400) == ("record" in row, row["http_status"])
+    sandbox.set_faults()
+    sandbox.reset()
+    run(task, try_number=2)
+    assert (["d"], 0) == (arrived(sandbox), api_requests(sandbox))
+
+
 def test_the_item_of_a_retry_has_the_id_it_had(sandbox: Sandbox, tmp_path: Path) -> None:
     """After a crash before an arrival was noted, the item comes again under its id, so the receiver can tell."""
     run(ask(tmp_path))

@@ -25,6 +25,9 @@ import msgspec
 from tests.chaos.worker import Try, asdict, run_in_child, supervise
 
 REPOSITORY = Path(__file__).parents[2]
+NO_NETWORK = {"HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+"""Keeps tokenizers from looking for a vocabulary elsewhere."""
+
 LONGEST_SECONDS = 240.0
 """No try and no wait takes longer; a trial that would is a failed one."""
 

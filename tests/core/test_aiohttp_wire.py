@@ -141,10 +141,11 @@ def test_headers_are_found_in_any_spelling(secrets: tuple[str, ...]) -> None:
 
 
 def test_a_secret_that_the_server_echoes_is_cut_out() -> None:
-    """Whatever a server says of the key, in body or headers, nobody after the wire sees it; short texts are left."""
-    play = says(f"no such key {KEY}, s3".encode(), "400 Bad Request", X_Request_Id=f"r {KEY}")
+    """Whatever a server says of the key, in status line, headers or body, nobody sees it; short texts are left."""
+    play = says(f"no such key {KEY}, s3".encode(), f"400 No {KEY}", X_Request_Id=f"r {KEY}")
     reply = talk(play, secrets=(KEY, "s3")).reply
     assert (b"no such key ***, s3", "r ***") == (reply.content, reply.headers["x-request-id"])
+    assert "No ***" == reply.reason_phrase
 
 
 def test_a_secret_is_not_in_the_reason_of_a_failure() -> None:

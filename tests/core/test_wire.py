@@ -28,6 +28,26 @@ def test_a_secret_is_cut_out_of_a_body() -> None:
     assert b"no key ******, user s3cret" == Secrets((KEY, "s3cret", "")).cut_from_content(content)
 
 
+@pytest.mark.parametrize(
+    "echo",
+    [
+        'a/b+c=d"e.0',
+        "a%2Fb%2Bc%3Dd%22e.0",
+        "a/b%2Bc%3Dd%22e.0",
+        'a/b+c=d\\"e.0',
+        'a\\/b+c=d\\"e.0',
+        'a\\\\/b+c=d\\\\"e.0',
+    ],
+)
+def test_a_secret_is_cut_out_in_each_spelling(echo: str) -> None:
+    """Plain, percent-encoded as in a page's links, and JSON-escaped, also as PHP does, and in a ``repr``."""
+    secrets = Secrets(('a/b+c=d"e.0',))
+    assert (b"no ***.", "no ***.") == (
+        secrets.cut_from_content(f"no {echo}.".encode()),
+        secrets.cut_from_text(f"no {echo}."),
+    )
+
+
 def test_a_body_without_a_secret_is_not_copied() -> None:
     """It may be large."""
     content = b"{}" * 100
