@@ -14,7 +14,7 @@ from airflow_provider_openai_dest.delivery.settled import key_hash
 from airflow_provider_openai_dest.sinks.folder import RowLog
 from airflow_provider_openai_dest.sources.record import Record
 
-CLAIM_RECORDS = 1024
+CLAIM_RECORDS = 64
 FEWER_RECORDS = 16
 """Records claimed at once: fewer where those whose fate is unknown are set aside and not sent again."""
 

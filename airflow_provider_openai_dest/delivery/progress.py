@@ -77,7 +77,7 @@ class Progress:
         if traffic.limited:
             words.append(f"{traffic.limited:,} refused by the rate limit")
         if traffic.waited_seconds >= 1:
-            words.append(f"{worded_time(traffic.waited_seconds)} waited")
+            words.append(f"held back for {worded_time(traffic.waited_seconds)}")
         if self._total and rate:
             words.append(f"about {worded_time((self._total - counts.done) / rate)} left")
         return ", ".join(words)

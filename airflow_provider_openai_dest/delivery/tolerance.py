@@ -51,9 +51,11 @@ class Tolerance:
             f"{kind['count']} x {kind['code']} (first: record {kind['first_key']!r}: {kind['first_message']})"
             for kind in rejected[:3]
         )
+        others = ", the others were sent and saved" if manifest.rejected < manifest.input else ""
         raise TooManyRejectedError(
             f"{manifest.rejected} of {manifest.input} records were rejected: {kinds}; "
-            f"they are in {manifest.quarantine or 'the outcomes'}, the others were sent and saved",
+            f"they are in {manifest.quarantine or 'the outcomes'}{others}. Mend the cause and clear the task, or send them "
+            "again with source=quarantine_of(...); those of an unknown_fate only that sends",
             manifest.as_dict(),
         )
 

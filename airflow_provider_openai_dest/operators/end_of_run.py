@@ -29,7 +29,7 @@ def log_end(log: Logger, manifest: Mapping[str, Any]) -> None:
             log.warning("Webhook: %s", _kind(kind))
         if webhook["undelivered"]:
             log.warning("What did not arrive: %s (OpenAIWebhookOperator(source=...) sends it)", webhook["undelivered"])
-    for line in _next_steps(manifest):
+    for line in (*_billed(manifest), *_next_steps(manifest)):
         log.warning("%s", line)
 
 
@@ -48,16 +48,21 @@ def _traffic(manifest: Mapping[str, Any]) -> Iterator[str]:
         yield f"{_count(equal, 'record')} got the answer to an equal request, without one of their own"
     seconds = manifest["waited_seconds"]
     if manifest["waits"] or seconds >= 1:
-        waited = f", {seconds:,.1f} s in which nothing could be sent" if seconds else ""
+        waited = f", requests were held back for {seconds:,.1f} s in all" if seconds else ""
         yield f"Rate limit: {_count(manifest['waits'], 'refusal')} (429){waited}"
     if (tokens := manifest["usage"].get("total_tokens")) is not None:
         yield f"Tokens: {tokens:,}"
-    if unknown := manifest["unknown"]:
-        yield f"{_count(unknown, 'record')} may have been sent by an earlier try that died: nobody can know"
-    if duplicates := manifest["duplicates"]:
-        yield f"{_count(duplicates, 'record')} delivered by two tries and paid twice; the first answer holds"
+
+
+def _billed(manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Say what may have been paid twice, and why."""
     if manifest["maybe_billed"]:
-        yield f"{_count(manifest['maybe_billed'], 'record')} may have been billed more than once: an answer was lost"
+        unknown = f", {manifest['unknown']:,} of them since an earlier try died" if manifest["unknown"] else ""
+        records = _count(manifest["maybe_billed"], "record")
+        yield f"At most {records} may have been billed without an answer, or twice{unknown} (maybe_billed in their rows)"
+    if manifest["duplicates"]:
+        records = _count(manifest["duplicates"], "record")
+        yield f"{records} delivered by two tries, and paid twice; the first answer holds"
 
 
 def _places(manifest: Mapping[str, Any]) -> Iterator[str]:

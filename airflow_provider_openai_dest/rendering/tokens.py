@@ -76,5 +76,5 @@ def _loaded(model: str) -> Encoding | None:
     thread.start()
     thread.join(LOAD_SECONDS)
     if reason and not found:
-        log.warning("Tokens of %s are estimated: its vocabulary can't be loaded (%s)", model, reason[0])
+        log.info("Tokens of %s are estimated, on the high side: its vocabulary can't be loaded (%s)", model, reason[0])
     return found[0] if found else None

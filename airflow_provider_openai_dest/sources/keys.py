@@ -20,6 +20,8 @@ def parse_key(key: str | None) -> FieldPath | None:
     """Read the ``key`` a Dag author gave; None means that the position is the key."""
     if key is None:
         return None
+    if not isinstance(key, str):
+        raise ConfigurationError(f"key={key!r} must be the name of a field, such as sku or a.b[0]")
     try:
         return FieldPath.parse(key)
     except FieldPathError as error:

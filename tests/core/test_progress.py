@@ -65,7 +65,7 @@ def test_a_line_says_what_holds_it_up() -> None:
     now = counts(300, share=0.874, in_flight=7, tokens=1_234_567, again=3, limited=1, waited_seconds=62.4, requests=900)
     assert Progress(None, 0.0).line(now, 30.0) == (
         "300 records are done, 10.0 a second, 87% of the account's limit in use, 7 on the wire, "
-        "1,234,567 tokens, 3 sent again, 1 refused by the rate limit, 1 min 2 s waited"
+        "1,234,567 tokens, 3 sent again, 1 refused by the rate limit, held back for 1 min 2 s"
     )
 
 
