@@ -54,8 +54,8 @@ class Tolerance:
         others = ", the others were sent and saved" if manifest.rejected < manifest.input else ""
         raise TooManyRejectedError(
             f"{manifest.rejected} of {manifest.input} records were rejected: {kinds}; "
-            f"they are in {manifest.quarantine or 'the outcomes'}{others}. Mend the cause and clear the task, or send them "
-            "again with source=quarantine_of(...); those of an unknown_fate only that sends",
+            f"they are in {manifest.quarantine or 'the outcomes'}{others}. Mend the cause and clear the task, or send "
+            "them again with source=quarantine_of(...); those of an unknown_fate only that sends",
             manifest.as_dict(),
         )
 

@@ -59,7 +59,7 @@ def _billed(manifest: Mapping[str, Any]) -> Iterator[str]:
     if manifest["maybe_billed"]:
         unknown = f", {manifest['unknown']:,} of them since an earlier try died" if manifest["unknown"] else ""
         records = _count(manifest["maybe_billed"], "record")
-        yield f"At most {records} may have been billed without an answer, or twice{unknown} (maybe_billed in their rows)"
+        yield f"At most {records} may be billed without an answer, or twice{unknown} (maybe_billed in their rows)"
     if manifest["duplicates"]:
         records = _count(manifest["duplicates"], "record")
         yield f"{records} delivered by two tries, and paid twice; the first answer holds"
