@@ -60,8 +60,10 @@ def test_the_summary_says_what_the_limit_cost() -> None:
         "Tokens: 123,456",
     ]
     assert log.warnings == [
-        "At most 3 records may be billed without an answer, or twice, 2 of them since an earlier try died"
-        " (maybe_billed in their rows)",
+        (
+            "At most 3 records may be billed without an answer, or twice, 2 of them since an earlier try died"
+            " (maybe_billed in their rows)"
+        ),
         "1 record delivered by two tries, and paid twice; the first answer holds",
     ]
 
