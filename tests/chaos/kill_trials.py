@@ -61,8 +61,10 @@ def kill9(
         yield equal("kills while it was sending", kills, trial.fired)
         yield none("records lost", records - len(rows.with_status("delivered")))
         yield none("settled records sent again", trial.sent_again())
-        # On the wire, waiting to be written, and being written just then.
-        yield at_most(f"repeats, {kills} kills x 3 x {concurrency}", kills * 3 * concurrency, repeats(executions))
+        # On the wire, and waiting to be written; in object storage also what is being put just then.
+        parts = 2 if storage == "local" else 3
+        bound = kills * parts * concurrency
+        yield at_most(f"repeats, {kills} kills x {parts} x {concurrency}", bound, repeats(executions))
         yield none("repeated, and not told by maybe_billed", len(repeated - rows.maybe_billed()))
         yield at_most("repeated records, manifest.maybe_billed", last.count("maybe_billed"), len(repeated))
         yield at_most("executions of one record", 3, max(executions))
