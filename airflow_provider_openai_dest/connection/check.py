@@ -34,7 +34,7 @@ def check_connection(
     :param client: of :func:`~.client.new_client`.
     """
     try:
-        works, text = _read(*_get_models(client, clock), settings)
+        works, text = _read(*get_models(client, clock), settings)
     except OpenAIDestError as error:
         works, text = False, str(error)
     except httpx.HTTPError as error:
@@ -42,7 +42,7 @@ def check_connection(
     return works, redact(text, settings.secrets)
 
 
-def _get_models(client: httpx.Client, clock: Callable[[], float]) -> tuple[httpx.Response, bytes]:
+def get_models(client: httpx.Client, clock: Callable[[], float] = time.monotonic) -> tuple[httpx.Response, bytes]:
     """Give the answer and its body, cut at the largest size; never waits longer than the deadline for a next piece."""
     ends = clock() + DEADLINE
     body = bytearray()

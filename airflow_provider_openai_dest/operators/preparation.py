@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
 from airflow_provider_openai_dest.checkpoint.replay import Replay
 from airflow_provider_openai_dest.checkpoint.tidy_results import TidyForm
+from airflow_provider_openai_dest.connection.model_dates import check_model
 from airflow_provider_openai_dest.connection.settings import ConnectionSettings
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.hooks.openai_dest import OpenAIDestHook
 from airflow_provider_openai_dest.hooks.webhook import OpenAIDestWebhookHook
+from airflow_provider_openai_dest.operators.airflow_versions import airflow_home, read_option
 from airflow_provider_openai_dest.operators.assembly import Delivery, Speed, Storage, new_dispatcher
 from airflow_provider_openai_dest.operators.metrics import meter_of
 from airflow_provider_openai_dest.operators.places import (
@@ -39,6 +43,7 @@ def prepare(operator: OpenAISendRecordsOperator, source: Source, context: Contex
     """Make what one try of a task delivers with; raises CheckpointMismatchError when it is not what went before."""
     settings = OpenAIDestHook(operator.conn_id).settings
     webhook = OpenAIDestWebhookHook(operator.webhook_conn_id).settings if operator.webhook_conn_id else None
+    _check_model(operator, settings)
     endpoint = operator.endpoint_template()
     renderer = operator.renderer(operator.request_form(settings))
     fingerprint = fingerprint_of(operator, settings, source)
@@ -85,6 +90,17 @@ def fingerprint_of(operator: OpenAISendRecordsOperator, settings: ConnectionSett
         "template": hashlib.sha256(template.encode()).hexdigest()[:16],
         "source": str(source.fingerprint()),
     }
+
+
+def _check_model(operator: OpenAISendRecordsOperator, settings: ConnectionSettings) -> None:
+    """Refuse a model that has ended, and log what ends soon; the model of a record is the API's to refuse."""
+    model = operator.one_model()
+    if model is None or read_option("check_models").strip().lower() in ("false", "f", "0", "no", "off"):
+        return
+    finding = check_model(model, settings, Path(airflow_home()) / "openai_dest" / ".models", now=time.time())
+    if finding is not None:
+        say = operator.log.warning if finding.kind == "warning" else operator.log.info
+        say("%s", finding.text)
 
 
 def _open_log(operator: OpenAISendRecordsOperator, context: Context, fingerprint: dict[str, str]) -> DeliveryLog:

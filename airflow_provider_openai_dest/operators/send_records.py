@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from airflow_provider_openai_dest.connection.settings import ConnectionSettings
     from airflow_provider_openai_dest.delivery.tolerance import Tolerance
     from airflow_provider_openai_dest.operators.assembly import Delivery
+    from airflow_provider_openai_dest.rendering.duplicates import Originals
     from airflow_provider_openai_dest.rendering.renderer import Renderer, RequestForm
     from airflow_provider_openai_dest.sources.record import Source
 
@@ -227,13 +228,18 @@ class OpenAISendRecordsOperator(BaseOperator):
 
     def renderer(self, form: RequestForm) -> Renderer:
         """Make what turns records into requests: packed where the endpoint takes several records."""
-        from airflow_provider_openai_dest.rendering.duplicates import Originals
         from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, SingleRenderer
 
         renderer = PackedRenderer if form.endpoint.packing else SingleRenderer
-        is_once = form.endpoint.deterministic if self.deduplicate is None else self.deduplicate
-        originals = Originals(keeps_all=form.endpoint.packing is None) if is_once else None
-        return renderer(form, self.body_template(), originals)
+        return renderer(form, self.body_template(), self.originals())
+
+    def originals(self) -> Originals | None:
+        """Make what finds equal requests; None sends each."""
+        from airflow_provider_openai_dest.rendering.duplicates import Originals
+
+        endpoint = self.endpoint_template()
+        is_once = endpoint.deterministic if self.deduplicate is None else self.deduplicate
+        return Originals(keeps_all=endpoint.packing is None) if is_once else None
 
     def request_form(self, settings: ConnectionSettings) -> RequestForm:
         """Make the parts of the requests that are the same for all records."""

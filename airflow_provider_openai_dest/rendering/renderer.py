@@ -13,6 +13,7 @@ from airflow_provider_openai_dest.rendering.body import BodyTemplate
 from airflow_provider_openai_dest.rendering.duplicates import Claim, Duplicate, Originals
 from airflow_provider_openai_dest.rendering.encoding import encode_json
 from airflow_provider_openai_dest.rendering.file_references import FileReferences
+from airflow_provider_openai_dest.rendering.image_rules import RULES
 from airflow_provider_openai_dest.rendering.multipart import FilePart, MultipartBody, flat_fields
 from airflow_provider_openai_dest.rendering.packing import Packer, halves, packed_body
 from airflow_provider_openai_dest.rendering.request import Member, Pack, RefusedRecord, RenderedRequest
@@ -49,8 +50,14 @@ class RequestForm:
     ) -> None:
         self.endpoint = endpoint
         self.target = Target(base_url, endpoint.path)
+        self.files = files
+        self._base_url = base_url
         self._headers = tuple((headers or {}).items())
-        self._files = files
+        self._rule = RULES.get(endpoint.name)
+
+    def to(self, endpoint: EndpointTemplate) -> RequestForm:
+        """Give the same parts for another endpoint."""
+        return RequestForm(endpoint, base_url=self._base_url, headers=dict(self._headers), files=self.files)
 
     def checked(self, body: Any) -> Any:
         """Set the endpoint's defaults and refuse a body without its required fields, before it costs money."""
@@ -61,7 +68,10 @@ class RequestForm:
         for name in self.endpoint.required:
             if body.get(name) is None:
                 raise RecordError("missing_required_parameter", f"{self.endpoint.name} needs {name!r}", param=name)
-        return {**self.endpoint.defaults, **body}
+        checked = {**self.endpoint.defaults, **body}
+        if self._rule is not None:
+            self._rule(checked)
+        return checked
 
     def request(
         self,
@@ -109,11 +119,11 @@ class RequestForm:
         parts = list(files)
         for name in self.endpoint.file_fields:
             if (value := fields.pop(name, None)) is not None:
-                if self._files is None:
+                if self.files is None:
                     raise ConfigurationError(
                         f"{name!r} names a file, so files_root= must say in which folder such files are"
                     )
-                parts += self._files.parts(name, value)
+                parts += self.files.parts(name, value)
         return MultipartBody(fields, parts)
 
 
@@ -134,7 +144,7 @@ class SingleRenderer:
             try:
                 if record.fault:
                     raise record.fault
-                request = self._form.request((record,), self._form.checked(self._body.render(record.data)))
+                request = self._request(record, self._form.checked(self._body.render(record.data)))
             except RecordError as error:
                 yield RefusedRecord(record=record, error=error)
             else:
@@ -143,6 +153,9 @@ class SingleRenderer:
     def split(self, request: RenderedRequest) -> Sequence[RenderedRequest]:  # noqa: ARG002 - part of the protocol
         """Never: there is only one record."""
         return ()
+
+    def _request(self, record: Record, body: Any) -> RenderedRequest:
+        return self._form.request((record,), body)
 
     def _first_of(self, request: RenderedRequest, originals: Originals) -> RenderedRequest | Duplicate:
         """Give the request when it is the first of its equals; a form with files is always."""

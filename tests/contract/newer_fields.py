@@ -10,5 +10,12 @@ NEWER: dict[str, tuple[str, tuple[str, ...]]] = {
         "image_generate_params.ImageGenerateParamsBase",
         ("complexity", "frame_count", "frame_duration_ms", "safety_identifier", "svg"),
     ),
-    "create_image_edit": ("image_edit_params.ImageEditParamsBase", ("complexity", "markup")),
+    "create_image_edit": (
+        "image_edit_params.ImageEditParamsBase",
+        ("complexity", "frame_count", "frame_duration_ms", "markup", "safety_identifier", "svg"),
+    ),
+    "create_image_edit_json": (
+        "image_edit_params.ImageEditParamsBase",
+        ("complexity", "frame_count", "frame_duration_ms", "safety_identifier", "svg"),
+    ),
 }
