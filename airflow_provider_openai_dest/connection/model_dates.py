@@ -23,7 +23,7 @@ from airflow_provider_openai_dest.connection.check import get_models
 from airflow_provider_openai_dest.connection.client import new_client
 from airflow_provider_openai_dest.connection.settings import ConnectionSettings
 from airflow_provider_openai_dest.connection.shutdowns import SHUTDOWNS, Shutdown
-from airflow_provider_openai_dest.exceptions import ConfigurationError, OpenAIDestError
+from airflow_provider_openai_dest.exceptions import ConfigurationError
 
 SOON_DAYS = 60
 KEPT_SECONDS = 24 * 3600
@@ -31,7 +31,7 @@ FAILED_SECONDS = 3600
 """How long an answer is taken for true, and how long a server that gave none is not asked again."""
 
 MOST_MODELS = 5_000
-"""Models of one answer that are kept; OpenAI has some hundred."""
+"""Models of a list that is believed; OpenAI has some hundred."""
 
 Dates = Mapping[str, str | None]
 """Each model that is served, and its shutdown date where the server says one."""
@@ -49,9 +49,9 @@ def judge_model(model: str, served: Dates | None, today: date) -> Finding | None
     """Say what is known of a model; None when there is nothing to say.
 
     A model has ended when the server's own date has passed, or when the server does not list it and OpenAI has
-    announced its end. Without a list nothing is sure: some servers give an old name to a model of their own.
+    announced its end. Without dates nothing is sure: some servers give an old name to a model of their own.
 
-    :param served: what the server lists; None when it could not be asked.
+    :param served: what the server lists with dates; None when it does not.
     """
     announced = SHUTDOWNS.get(model)
     if served is None:
@@ -79,7 +79,7 @@ def check_model(
     :param now: seconds since 1970.
     :param transport: what stands in for the network, in tests.
     """
-    served = _served(settings, cache / cache_name(settings), now, lambda: _ask(settings, transport))
+    served = _served(cache / cache_name(settings), now, lambda: _ask(settings, transport))
     finding = judge_model(model, served, datetime.fromtimestamp(now, UTC).date())
     if finding is not None and finding.kind == "ended":
         raise ConfigurationError(finding.text)
@@ -95,10 +95,8 @@ def cache_name(settings: ConnectionSettings) -> str:
 def _without_list(model: str, announced: Shutdown | None, today: date) -> Finding | None:
     if announced is None or _days(announced.date, today) > SOON_DAYS:
         return None
-    text = (
-        f"OpenAI ends the model {model!r} on {announced.date}{_instead(announced)}; the server gave no list of models"
-    )
-    return Finding("warning", text)
+    said = f"OpenAI ends the model {model!r} on {announced.date}{_instead(announced)}"
+    return Finding("warning", f"{said}; this server itself tells no dates of models")
 
 
 def _by_date(model: str, said: str | None, announced: Shutdown | None, today: date) -> Finding | None:
@@ -118,9 +116,7 @@ def _instead(announced: Shutdown | None) -> str:
     return f": use {announced.successor} instead" if announced is not None and announced.successor else ""
 
 
-def _served(
-    settings: ConnectionSettings, file: Path, now: float, ask: Callable[[], dict[str, str | None] | None]
-) -> Dates | None:
+def _served(file: Path, now: float, ask: Callable[[], Dates | None]) -> Dates | None:
     is_fresh, served = _read(file, now)
     if is_fresh:
         return served
@@ -135,9 +131,9 @@ def _read(file: Path, now: float) -> tuple[bool, Dates | None]:
     try:
         row = json.loads(file.read_bytes())
         age, served = now - row["asked"], row["served"]
-        return 0 <= age < (FAILED_SECONDS if served is None else KEPT_SECONDS), served if served is None else {
-            name: _as_date(said) for name, said in served.items()
-        }
+        if served is None:
+            return 0 <= age < FAILED_SECONDS, None
+        return 0 <= age < KEPT_SECONDS, {name: _as_date(said) for name, said in served.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return False, None
 
@@ -156,19 +152,19 @@ def _ask(settings: ConnectionSettings, transport: httpx.BaseTransport | None) ->
         with new_client(settings, transport=transport) as client:
             response, body = get_models(client)
         return _dates_in(json.loads(body)) if response.is_success else None
-    except (httpx.HTTPError, OpenAIDestError, OSError, ValueError, RecursionError):
+    except Exception:  # noqa: BLE001 - what is wrong with the connection stops the delivery itself, with its reason
         return None
 
 
 def _dates_in(answer: Any) -> dict[str, str | None] | None:
+    """Give the models of a list that tells dates; gateways have lists of their own names, which say nothing of ours."""
     models = answer.get("data") if isinstance(answer, dict) else None
-    if not isinstance(models, list) or not models:
+    if not isinstance(models, list) or len(models) > MOST_MODELS:
         return None
-    return {
-        model["id"]: _as_date(model.get("shutdown_date"))
-        for model in models[:MOST_MODELS]
-        if isinstance(model, dict) and isinstance(model.get("id"), str)
-    }
+    known = [model for model in models if isinstance(model, dict) and isinstance(model.get("id"), str)]
+    if not any("shutdown_date" in model for model in known):
+        return None
+    return {model["id"]: _as_date(model.get("shutdown_date")) for model in known}
 
 
 def _as_date(said: Any) -> str | None:

@@ -1,8 +1,8 @@
 """Image edits: the form with files where a record names files, else JSON with references to its images.
 
 The API takes a form with the images themselves, or JSON with URLs, data URLs and ids of uploaded files
-(https://platform.openai.com/docs/api-reference/images/createEdit). A record that mixes them gets JSON, with its files as
-data URLs.
+(https://platform.openai.com/docs/api-reference/images/createEdit). A record that mixes them gets JSON, with its files
+as data URLs.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Image rules: what the API certainly refuses of a request for images, found before it is sent.
 
-Only rules that are hard are here; words that may be more next month (qualities, formats) are the API's to judge. A model
-that no family names passes unchecked. Sources: https://platform.openai.com/docs/api-reference/images and the parameters
-of openai 3.54.0, ``types/image_generate_params.py`` and ``types/image_edit_params.py``.
+Only rules that are hard are here; words of which there may be more next month (qualities, formats) are the API's to
+judge. A model that no family names passes unchecked. Sources: https://platform.openai.com/docs/api-reference/images and
+the parameters of openai 3.54.0, ``types/image_generate_params.py`` and ``types/image_edit_params.py``.
 """
 
 from __future__ import annotations
@@ -105,15 +105,14 @@ def _number_faults(body: Body) -> Iterator[Fault]:
             yield name, f"{name}={str(value)[:40]} must be a whole number from {least} to {most}"
 
 
-# A field, when it counts, the formats that it needs, and how they are told.
-_NEEDS: tuple[tuple[str, Callable[[Any], bool], tuple[str, ...]], ...] = (
-    ("output_compression", lambda value: True, ("jpeg", "webp")),
-    ("background", lambda value: value == "transparent", ("png", "webp")),
-    ("frame_count", lambda value: True, ("gif",)),
-    ("frame_duration_ms", lambda value: True, ("gif",)),
-    ("svg", lambda value: True, ("svg",)),
+# A field, the value that counts (None: any), and the formats that it needs.
+_NEEDS: tuple[tuple[str, str | None, tuple[str, ...]], ...] = (
+    ("output_compression", None, ("jpeg", "webp")),
+    ("background", "transparent", ("png", "webp")),
+    ("frame_count", None, ("gif",)),
+    ("frame_duration_ms", None, ("gif",)),
+    ("svg", None, ("svg",)),
 )
-
 
 OF_A_FORMAT = tuple(name for name, *_ in _NEEDS)
 """Fields that can't be judged while ``output_format`` is not known."""
@@ -121,10 +120,10 @@ OF_A_FORMAT = tuple(name for name, *_ in _NEEDS)
 
 def _format_faults(body: Body) -> Iterator[Fault]:
     drawn = body.get("output_format") or "png"
-    for name, counts, formats in _NEEDS:
+    for name, only, formats in _NEEDS:
         value = body.get(name)
-        if value is not None and counts(value) and drawn not in formats:
-            said = f"{name}={value}" if isinstance(value, str) else name
+        if value is not None and only in (None, value) and drawn not in formats:
+            said = f"{name}={only}" if only else name
             yield name, f"{said} needs output_format {' or '.join(formats)}"
     if drawn == "svg" and body.get("n") not in (None, 1):
         yield "n", "output_format svg needs n=1"

@@ -56,7 +56,7 @@ JUDGED: dict[str, tuple[str, Any, Finding | None]] = {
         None,
         Finding(
             "warning",
-            f"OpenAI ends the model 'dall-e-3' on 2026-05-12: {IMAGES}; the server gave no list of models",
+            f"OpenAI ends the model 'dall-e-3' on 2026-05-12: {IMAGES}; this server itself tells no dates of models",
         ),
     ),
     "far away, and no list": ("gpt-5.1", None, None),
@@ -159,6 +159,8 @@ NO_LIST: dict[str, Any] = {
     "a page": httpx.Response(200, text="<html>"),
     "no object": httpx.Response(200, json=[1]),
     "no list": httpx.Response(200, json={"data": {}}),
+    "a list without dates": httpx.Response(200, json={"data": [{"id": "gpt-6-luna"}]}),
+    "a list without end": httpx.Response(200, json={"data": [{"id": "m", "shutdown_date": None}] * 5_001}),
     "an empty list": httpx.Response(200, json={"data": []}),
     "deep JSON": httpx.Response(200, text="[" * 100_000),
     "no connection": httpx.ConnectError("refused"),
@@ -173,7 +175,7 @@ def test_a_server_without_a_list_stops_nothing(tmp_path: Path, case: str) -> Non
     server = Server(NO_LIST[case])
     findings = [server.check(tmp_path, name) for name in ("gpt-9", "dall-e-3")]
     assert ([None, "warning"], 1) == ([finding and finding.kind for finding in findings], server.asked)
-    server.check(tmp_path, now=NOW + FAILED_SECONDS + 1)
+    server.check(tmp_path, "m", now=NOW + FAILED_SECONDS + 1)
     assert 2 == server.asked
 
 
