@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import image_memory
 import import_cost
 import memory
 import one_record
@@ -39,6 +40,7 @@ MEASURES: dict[str, Callable[..., Section]] = {
     "sharing": sharing.measure,
     "storm": storm.measure,
     "memory": memory.measure,
+    "image_memory": image_memory.measure,
     "upload": upload.measure,
     "import_cost": import_cost.measure,
 }

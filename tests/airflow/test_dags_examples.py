@@ -98,6 +98,14 @@ def test_the_images_of_create_image_are_drawn_and_edited(sandbox: Sandbox, run_d
     assert 4 == len({Path(path).read_bytes() for path in [*drawn, *coloured]})
 
 
+def test_the_images_of_edit_image_are_edited_by_their_ids(sandbox: Sandbox, run_dag: RunDag) -> None:
+    """Two images are uploaded, and four edits name them."""
+    result = run_dag("edit_image")
+    edited = [image["path"] for outcome in result.xcoms["colour"]["outcomes"] for image in outcome["answer"]["data"]]
+    assert (2, 4) == (requests_to(sandbox, "POST /v1/files"), requests_to(sandbox, "POST /v1/images/edits"))
+    assert 4 == len({Path(path).read_bytes() for path in edited})
+
+
 def test_the_whole_flow_finds_the_operators(sandbox: Sandbox, run_dag: RunDag) -> None:
     """Real docstrings are uploaded, embedded and forwarded, and their vectors answer real questions."""
     result = run_dag("whole_flow")
