@@ -22,6 +22,8 @@ from airflow_provider_openai_dest.rendering.target import Target
 from airflow_provider_openai_dest.rendering.tokens import BYTES_A_TOKEN
 from airflow_provider_openai_dest.sources.record import Record
 
+MOST_DIGITS = 6
+
 Rendered = RenderedRequest | RefusedRecord | Duplicate
 
 
@@ -87,7 +89,7 @@ class RequestForm:
         has_body = self.endpoint.content != "none"
         fields = dict(body) if isinstance(body, Mapping) else {}
         url = self.target.fill(records[0].data, fields, body_is_query=not has_body)
-        model, images = fields.get("model"), fields.get(self.endpoint.images_field or "", 1)
+        model, images = fields.get("model"), self.endpoint.images_field
         content, content_type = self._content(fields if isinstance(body, Mapping) else body, files)
         return RenderedRequest(
             records=records,
@@ -98,7 +100,7 @@ class RequestForm:
             headers=self._headers,
             model=model if isinstance(model, str) else "",
             tokens=_estimated(pack, content),
-            images=images if self.endpoint.images_field and isinstance(images, int) else 0,
+            images=_asked(fields.get(images)) if images else 0,
             pack=pack,
             claim=claim,
         )
@@ -228,6 +230,12 @@ def _as_fields(body: Any) -> dict[str, Any]:
     if not isinstance(body, Mapping):
         raise RecordError("not_an_object", "a form needs an object as its body")
     return dict(body)
+
+
+def _asked(images: Any) -> int:
+    """Give the number of images that a body asks for; the API's own number is 1."""
+    text = str(images)
+    return max(1, int(text)) if text.isascii() and text.isdecimal() and len(text) < MOST_DIGITS else 1
 
 
 def _estimated(pack: Pack | None, content: bytes | MultipartBody | None) -> int:
