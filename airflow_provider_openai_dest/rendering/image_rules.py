@@ -114,18 +114,21 @@ _NEEDS: tuple[tuple[str, str | None, tuple[str, ...]], ...] = (
     ("svg", None, ("svg",)),
 )
 
+FORMATS = ("png", "jpeg", "webp", "gif", "svg")
 OF_A_FORMAT = tuple(name for name, *_ in _NEEDS)
 """Fields that can't be judged while ``output_format`` is not known."""
 
 
 def _format_faults(body: Body) -> Iterator[Fault]:
     drawn = body.get("output_format") or "png"
+    if drawn not in FORMATS:
+        return
     for name, only, formats in _NEEDS:
         value = body.get(name)
         if value is not None and only in (None, value) and drawn not in formats:
             said = f"{name}={only}" if only else name
             yield name, f"{said} needs output_format {' or '.join(formats)}"
-    if drawn == "svg" and body.get("n") not in (None, 1):
+    if drawn == "svg" and body.get("n") not in (None, 1, "1"):
         yield "n", "output_format svg needs n=1"
     if drawn == "gif" and body.get("mask") is not None:
         yield "mask", "output_format gif takes no mask"

@@ -79,7 +79,7 @@ FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "seventeen images": ({"image": ["a"] * 17}, ["image"]),
     "no references": ({"images": []}, ["images"]),
     "nulls": (dict.fromkeys(("n", "output_compression", "background", "svg", "size", "mask")), []),
-    "a new format": ({"output_format": "avif"}, []),
+    "a new format": ({"output_format": "avif", "output_compression": 50, "background": "transparent"}, []),
     "a new quality": ({"quality": "best"}, []),
 }
 
