@@ -61,6 +61,7 @@ NOT_OFFERED: dict[str, str] = {
     "beta_Compactconversation": _BETA,
     "beta_listInputItems": _BETA,
     "beta_Getinputtokencounts": _BETA,
+    "cancelEvalRun": "cancel_eval_run calls the newer path for it, as OpenAI's own client does",
     "admin-api-keys-create": _LASTING_KEY,
     "create-project-service-account": _LASTING_KEY,
     "CreateanAPIkeyforaserviceaccount": _LASTING_KEY,

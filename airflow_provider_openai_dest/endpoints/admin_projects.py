@@ -8,7 +8,7 @@ CREATE_PROJECT = EndpointTemplate(
     name="create_project",
     path="/organization/projects",
     required=("name",),
-    optional=("residency", "external_key_id"),
+    optional=("residency", "geography", "external_key_id"),
     admin=True,
 )
 
@@ -34,7 +34,7 @@ UPDATE_PROJECT = EndpointTemplate(
     name="update_project",
     path="/organization/projects/{project_id}",
     required=("project_id",),
-    optional=("name", "external_key_id"),
+    optional=("name", "geography", "external_key_id"),
     admin=True,
 )
 

@@ -13,7 +13,7 @@ LIST_COSTS = EndpointTemplate(
     method="GET",
     content="none",
     required=("start_time",),
-    optional=("end_time", "bucket_width", "project_ids", "api_key_ids", "group_by", "limit", "page"),
+    optional=("end_time", "bucket_width", "project_ids", "api_key_ids", "line_items", "group_by", "limit", "page"),
     admin=True,
 )
 

@@ -81,7 +81,7 @@ DELETE_EVAL_RUN = EndpointTemplate(
 
 CANCEL_EVAL_RUN = EndpointTemplate(
     name="cancel_eval_run",
-    path="/evals/{eval_id}/runs/{run_id}",
+    path="/evals/{eval_id}/runs/{run_id}/cancel",
     content="none",
     required=("eval_id", "run_id"),
     error_is_data=True,

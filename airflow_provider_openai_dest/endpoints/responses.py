@@ -18,7 +18,7 @@ CREATE_RESPONSE = EndpointTemplate(
         *("tools", "tool_choice", "parallel_tool_calls", "text", "reasoning", "include", "metadata"),
         *("previous_response_id", "conversation", "store", "background", "truncation", "context_management"),
         *("service_tier", "prompt", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"),
-        *("safety_identifier", "moderation", "user"),
+        *("safety_identifier", "moderation", "background_options", "access_programs", "image", "user"),
     ),
     failed_when={
         "status": ("failed", "incomplete", "cancelled"),
@@ -81,6 +81,6 @@ COMPACT_CONVERSATION = EndpointTemplate(
     required=("model",),
     optional=(
         *("input", "previous_response_id", "instructions", "prompt_cache_key", "prompt_cache_retention"),
-        *("prompt_cache_options", "service_tier"),
+        *("prompt_cache_options", "service_tier", "image"),
     ),
 )

@@ -9,10 +9,19 @@ NEWER: dict[str, tuple[str, tuple[str, ...]]] = {
         ("complexity", "frame_count", "frame_duration_ms", "safety_identifier", "svg"),
     ),
     "create_image_edit": ("image_edit_params.ImageEditParamsBase", ("complexity", "markup")),
+    "create_response": (
+        "responses.response_create_params.ResponseCreateParamsBase",
+        ("access_programs", "background_options", "image"),
+    ),
+    "compact_conversation": ("responses.response_compact_params.ResponseCompactParams", ("image",)),
+    "list_costs": ("admin.organization.usage_costs_params.UsageCostsParams", ("line_items",)),
+    "create_project": ("admin.organization.project_create_params.ProjectCreateParams", ("geography",)),
+    "update_project": ("admin.organization.project_update_params.ProjectUpdateParams", ("geography",)),
 }
 
 # Whole operations: the SDK's method, below its client.
 NEWER_OPERATIONS: dict[str, str] = {
+    "cancel_eval_run": "evals.runs.cancel",
     "create_decision": "decisions.create",
     "delete_voice": "audio.voices.delete",
     "list_webhook_endpoints": "webhooks.list",

@@ -189,7 +189,7 @@ def test_a_query_is_the_sdk_s(sdk: tuple[Any, list[httpx.Request]]) -> None:
 def test_newer_fields_are_the_sdk_s(endpoint: str) -> None:
     """What is offered though the specification does not have it, the SDK has."""
     path, fields = NEWER[endpoint]
-    module, _, name = path.partition(".")
+    module, _, name = path.rpartition(".")
     parameters = getattr(import_module(f"openai.types.{module}"), name)
 
     assert {*fields} <= {*parameters.__annotations__}

@@ -79,10 +79,21 @@ def test_an_author_s_own_endpoint_is_taken() -> None:
     assert find_endpoint(own) is own
 
 
-def test_a_misspelled_endpoint_is_told_the_nearest() -> None:
-    """An unknown name is a ConfigurationError with the nearest ones."""
-    with pytest.raises(ConfigurationError, match="unknown endpoint 'create_embeding': did you mean 'create_embedding'"):
-        find_endpoint("create_embeding")
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("create_embeding", "did you mean 'create_embedding'"),
+        ("get_response", "did you mean 'delete_response' or 'create_response'"),
+        ("grader", "did you mean 'run_grader' or 'validate_grader'"),
+        ("chat", "known are: cancel_chatkit_session, create_chat_completion, create_chatkit_session, "),
+        ("xyz", "known are: accept_realtime_call, "),
+    ],
+)
+def test_a_misspelled_endpoint_is_told_the_nearest(name: str, told: str) -> None:
+    """An unknown name is a ConfigurationError with the nearest ones, or with those of the same thing."""
+    with pytest.raises(ConfigurationError, match=f"unknown endpoint '{name}': {told}") as caught:
+        find_endpoint(name)
+    assert len(str(caught.value)) < 2500
 
 
 @pytest.mark.parametrize("name", RETIRED)
