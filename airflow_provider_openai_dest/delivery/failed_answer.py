@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -30,45 +30,44 @@ def failure_of(endpoint: EndpointTemplate, body: Any) -> RecordError | None:
                 return RecordError("failed_answer", f"the answer's {path} is {value!r}{_why(body)}")
             if value is not None and ANYTHING in wanted:
                 return RecordError("failed_answer", f"the answer has a {path}{_why(body)}")
-    if not endpoint.error_is_data and isinstance(body, Mapping) and body.get("error"):
+    if not endpoint.error_is_data and isinstance(body, dict) and body.get("error"):
         return RecordError("failed_answer", f"the answer holds an error{_why(body)}")
     return None
 
 
-def values_at(path: str, body: Any) -> Iterator[Any]:
-    """Give every value at a path; ``[*]`` in it is any item of a list, or any field of an object."""
-    return _values(_parts(path), body)
+def values_at(path: str, body: Any) -> list[Any]:
+    """Give every value at a path of read JSON; ``[*]`` in it is any item of a list, or any field of an object."""
+    found: list[Any] = []
+    _collect(_steps(path), body, found)
+    return found
 
 
-def _values(parts: Sequence[FieldPath | None], data: Any) -> Iterator[Any]:
-    for place, part in enumerate(parts):
-        if part is None:
-            for item in _items(data):
-                yield from _values(parts[place + 1 :], item)
+def _collect(steps: Sequence[str | int | None], data: Any, found: list[Any]) -> None:
+    """Put what is at the end of the steps into ``found``; the step None leads to every item."""
+    for place, step in enumerate(steps):
+        if step is None:
+            for item in data.values() if isinstance(data, dict) else data if isinstance(data, list) else ():
+                _collect(steps[place + 1 :], item, found)
+            return
+        if type(data) is not (dict if isinstance(step, str) else list):
             return
         try:
-            data = part.find(data)
+            data = data[step]
         except LookupError:
             return
-    yield data
-
-
-def _items(data: Any) -> Iterable[Any]:
-    if isinstance(data, Mapping):
-        return data.values()
-    return data if isinstance(data, list) else ()
+    found.append(data)
 
 
 @cache
-def _parts(path: str) -> tuple[FieldPath | None, ...]:
-    """Cut a path at its ``[*]``, each of which becomes None."""
-    parts: list[FieldPath | None] = []
+def _steps(path: str) -> tuple[str | int | None, ...]:
+    """Read a path; ``[*]`` becomes None."""
+    steps: list[str | int | None] = []
     for place, piece in enumerate(path.split(ANY_ITEM)):
         if place:
-            parts.append(None)
-        if piece := piece.removeprefix(".") if place else piece:
-            parts.append(FieldPath.parse(piece))
-    return tuple(parts)
+            steps.append(None)
+        if inner := piece.removeprefix(".") if place else piece:
+            steps += FieldPath.parse(inner).steps
+    return tuple(steps)
 
 
 def _why(body: Any) -> str:
