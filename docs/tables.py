@@ -183,7 +183,7 @@ def failed_answers() -> str:
         (
             code(template.name),
             code(path),
-            ", ".join("any but null" if value == "*" else code(value) for value in values),
+            ", ".join("not null or empty" if value == "*" else code(value) for value in values),
         )
         for template in ENDPOINTS.values()
         for path, values in template.failed_when.items()

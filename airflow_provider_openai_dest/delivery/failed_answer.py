@@ -28,7 +28,7 @@ def failure_of(endpoint: EndpointTemplate, body: Any) -> RecordError | None:
         for value in values_at(path, body):
             if value in wanted:
                 return RecordError("failed_answer", f"the answer's {path} is {value!r}{_why(body)}")
-            if value is not None and ANYTHING in wanted:
+            if value not in (None, "") and ANYTHING in wanted:
                 return RecordError("failed_answer", f"the answer has a {path}{_why(body)}")
     if not endpoint.error_is_data and isinstance(body, dict) and body.get("error"):
         return RecordError("failed_answer", f"the answer holds an error{_why(body)}")
@@ -49,11 +49,11 @@ def _collect(steps: Sequence[str | int | None], data: Any, found: list[Any]) -> 
             for item in data.values() if isinstance(data, dict) else data if isinstance(data, list) else ():
                 _collect(steps[place + 1 :], item, found)
             return
-        if type(data) is not (dict if isinstance(step, str) else list):
+        if isinstance(data, str):  # a list of letters, for Python
             return
         try:
             data = data[step]
-        except LookupError:
+        except (LookupError, TypeError):
             return
     found.append(data)
 

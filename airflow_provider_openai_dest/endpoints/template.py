@@ -69,7 +69,7 @@ class EndpointTemplate:
         and finiteness.
     :param images_field: body field with the number of images that are asked for, which count against images a minute.
     :param failed_when: paths into an answer, and the values there that make a 200 answer a failure of the record;
-        ``[*]`` is any item of a list or field of an object, the value ``"*"`` anything but null.
+        ``[*]`` is any item of a list or field of an object, the value ``"*"`` anything but null or "".
     :param error_is_data: whether ``error`` in a 200 answer is part of what was asked for, such as a job that failed;
         otherwise it makes the answer a failure.
     :param deterministic: whether equal requests have equal answers, so that one of them is enough.

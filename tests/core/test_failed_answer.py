@@ -115,6 +115,7 @@ DELIVERED: dict[str, tuple[str, Any]] = {
     "a response": ("create_response", {"status": "completed", "error": None, "output": output("output_text")}),
     "a response in the background": ("create_response", {"status": "queued", "output": []}),
     "a completion": ("create_chat_completion", {"choices": [choice(), choice("tool_calls")]}),
+    "a choice that refuses nothing": ("create_chat_completion", {"choices": [choice(refusal="")]}),
     "a completion without choices": ("create_chat_completion", {"choices": []}),
     "choices that are no list": ("create_chat_completion", {"choices": "stop"}),
     "a text that ends at its bound": ("create_completion", {"choices": [{"finish_reason": "length"}]}),
@@ -149,6 +150,8 @@ def test_an_answer_is_none_that_failed(endpoint: str, answer: Any) -> None:
         ("[*].b[0]", [1]),
         ("a.b[*].c[*]", []),
         ("a.x[*]", []),
+        ('["any name"].x[0]', []),
+        ("a.b[0][0]", []),
         ('["any name"][*]', ["y"]),
     ],
 )
