@@ -87,7 +87,13 @@ def new_dispatcher(
 ) -> Dispatcher:
     """Make the dispatcher of a connection."""
     return Dispatcher(
-        AiohttpWire(settings.timeout, ssl_context(settings), proxy=proxy_url(settings), secrets=settings.secrets),
+        AiohttpWire(
+            settings.timeout,
+            ssl_context(settings),
+            proxy=proxy_url(settings),
+            secrets=settings.secrets,
+            collects_streams=True,
+        ),
         ApiAddress(request_headers(settings)),
         policy=policy,
         limits=Limits(
