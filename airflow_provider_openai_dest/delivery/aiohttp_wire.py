@@ -144,9 +144,7 @@ class AiohttpWire:
                 status, content = collected.status or status, collected.content
                 headers = {**{name.lower(): value for name, value in headers.items()}, **collected.headers}
             else:
-                content = await read_content(
-                    pieces, encoding, max_bytes=self._max_answer_bytes, make_room=room.take
-                )
+                content = await read_content(pieces, encoding, max_bytes=self._max_answer_bytes, make_room=room.take)
         except BaseException:
             room.release()
             raise

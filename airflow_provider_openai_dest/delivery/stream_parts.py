@@ -59,7 +59,7 @@ class ResponseParts(_Parts):
 
 
 class CompletionParts(_Parts):
-    """``/chat/completions``: deltas, merged into one message for each choice; usage from the last chunk that has one."""
+    """``/chat/completions``: deltas, merged into one message for each choice; the usage is that of the last chunk."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class CompletionParts(_Parts):
             _merge(self._choices.setdefault(choice["index"], {}), choice)
 
     def end(self) -> None:
-        """It is whole when its ``[DONE]`` came."""
+        """Be whole: nothing else says it."""
         self.is_whole = self.is_over = True
 
     def answer(self) -> dict[str, Any]:
@@ -161,7 +161,7 @@ class OtherParts(_Parts):
         self._events.append({"event": name, "data": data})
 
     def end(self) -> None:
-        """It is whole when it ends as it should."""
+        """Be whole: nothing else says it."""
         self.is_whole = self.is_over = True
 
     def answer(self) -> list[Any]:

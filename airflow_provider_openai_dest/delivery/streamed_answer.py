@@ -27,7 +27,7 @@ STATUS_OF_ERROR = {
     "service_unavailable_error": 503,
     "vector_store_timeout": 504,
 }
-"""The status that an error has where it comes without a stream, by its code or type; any other is the request's fault."""
+"""The status that an error has without a stream, by its code or type; any other is the request's fault."""
 
 
 class Collected(NamedTuple):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +25,10 @@ STREAMS: dict[str, tuple[bytes, list[tuple[str, bytes]]]] = {
         [("", b"first event"), ("", b"second event")],
     ),
     "empty data": (b"data\n\ndata\ndata\n\ndata:", [("", b""), ("", b"\n")]),
-    "one space at most": (b"data:test\n\ndata: test\n\ndata:  test\n\n", [("", b"test"), ("", b"test"), ("", b" test")]),
+    "one space at most": (
+        b"data:test\n\ndata: test\n\ndata:  test\n\n",
+        [("", b"test"), ("", b"test"), ("", b" test")],
+    ),
     "a name": (b"event: add\ndata: 1\n\ndata: 2\n\n", [("add", b"1"), ("", b"2")]),
     "a name without data": (b"event: add\n\ndata: 1\n\n", [("", b"1")]),
     "CRLF": (b"data: 1\r\ndata: 2\r\n\r\ndata: 3\r\n\r\n", [("", b"1\n2"), ("", b"3")]),
@@ -49,14 +54,16 @@ def test_single_bytes_make_the_same_events(case: str) -> None:
     assert expected == events(*(stream[at : at + 1] for at in range(len(stream))))
 
 
-PARTS = st.sampled_from([b"data", b":", b" ", b"\n", b"\r", b"\r\n", b"event", b"id", b"x", b"\xef\xbb\xbf", "ü".encode()])
+PARTS = st.sampled_from(
+    [b"data", b":", b" ", b"\n", b"\r", b"\r\n", b"event", b"id", b"x", b"\xef\xbb\xbf", "ü".encode()]
+)
 
 
 @given(stream=st.lists(PARTS, max_size=40).map(b"".join), cuts=st.lists(st.integers(0, 120), max_size=8))
 def test_the_events_are_the_same_however_the_bytes_are_cut(stream: bytes, cuts: list[int]) -> None:
     """A cut within a line end, a BOM or a letter changes nothing."""
     places = [0, *sorted(cuts), len(stream)]
-    pieces = [stream[start:end] for start, end in zip(places, places[1:], strict=False)]
+    pieces = [stream[start:end] for start, end in pairwise(places)]
     assert events(stream) == events(*pieces)
 
 

@@ -80,7 +80,12 @@ def test_the_deltas_of_a_chat_become_its_messages() -> None:
         "model": "m",
         "choices": [
             {"index": 0, "message": {**message, "content": "Hello ü"}, "logprobs": None, "finish_reason": "stop"},
-            {"index": 1, "message": {"role": "assistant", "content": "Bye"}, "logprobs": None, "finish_reason": "length"},
+            {
+                "index": 1,
+                "message": {"role": "assistant", "content": "Bye"},
+                "logprobs": None,
+                "finish_reason": "length",
+            },
         ],
         "service_tier": "default",
         "usage": {"total_tokens": 5},
@@ -94,7 +99,13 @@ def test_the_calls_of_a_chat_are_merged_by_their_index() -> None:
         return {"index": index, "function": {"arguments": arguments, **fields.pop("function", {})}, **fields}
 
     content = stream(
-        chunk(delta(role="assistant", content=None, tool_calls=[call(0, "", id="a", type="function", function={"name": "f"})])),
+        chunk(
+            delta(
+                role="assistant",
+                content=None,
+                tool_calls=[call(0, "", id="a", type="function", function={"name": "f"})],
+            )
+        ),
         chunk(delta(tool_calls=[call(0, '{"x"')])),
         chunk(delta(tool_calls=[call(1, "{}", id="b", type="function", function={"name": "g"}), call(0, ":1}")])),
         chunk(delta(finish_reason="tool_calls")),
@@ -262,7 +273,7 @@ EVENTS = st.builds(
 
 
 @given(st.lists(EVENTS, min_size=1, max_size=5), st.booleans())
-def test_whatever_a_server_sends_is_an_answer_or_told(events: list[Any], done: bool) -> None:
+def test_whatever_a_server_sends_is_an_answer_or_told(events: list[Any], done: bool) -> None:  # noqa: FBT001
     """Nothing but UnusableAnswerError comes out of a stream."""
     try:
         answer = read(stream(*events, done=done))
