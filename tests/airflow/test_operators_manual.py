@@ -87,7 +87,7 @@ def test_the_default_body_is_the_whole_record(seen: list[Seen], tmp_path: Path) 
     assert ("application/json", record) == (seen[0].headers["content-type"], json.loads(seen[0].body))
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "GET"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "GET", "HEAD"])
 def test_the_method_is_the_one_named(seen: list[Seen], tmp_path: Path, method: str) -> None:
     """Each method of the API can be used, in any case of its letters."""
     run(ask(tmp_path, conn_id="recorder", url="/things/1", method=method.lower()))
@@ -141,6 +141,30 @@ def test_headers_are_sent(seen: list[Seen], tmp_path: Path) -> None:
     assert wanted.items() <= seen[0].headers.items()
 
 
+def test_headers_and_query_are_filled_for_each_record(seen: list[Seen], tmp_path: Path) -> None:
+    """Placeholders stand in header values and in the query; a value that can't rejects its record alone."""
+    operator = ask(
+        tmp_path,
+        conn_id="recorder",
+        url="/x",
+        headers={"X-Trace": "t-{message.id}"},
+        query={"after": "{message.id}", "include": ["a", "b"]},
+        body={"n": 1},
+        records=[{"id": "a&b"}, {"id": "a\r\nb"}],
+        max_errors=1,
+    )
+    assert (2, 1, 1, 0) == counts(run(operator))
+    (only,) = seen
+    assert ("t-a&b", "/v1/x?after=a%26b&include%5B%5D=a&include%5B%5D=b") == (only.headers["x-trace"], only.target)
+
+
+def test_a_body_is_plain_text(seen: list[Seen], tmp_path: Path) -> None:
+    """content_format="text" sends the template's text, filled, and no JSON."""
+    text = 'v=0 {"a": 1} {message.q}'
+    run(ask(tmp_path, conn_id="recorder", url="/x", content_format="text", body=text, records=[{"q": "ü"}]))
+    assert ("text/plain; charset=utf-8", 'v=0 {"a": 1} ü') == (seen[0].headers["content-type"], seen[0].body.decode())
+
+
 HEADERS_OF_OTHERS = [
     "Authorization",
     "authorization",
@@ -148,6 +172,9 @@ HEADERS_OF_OTHERS = [
     "Content-Length",
     "Content-Type",
     "Transfer-Encoding",
+    "Cookie",
+    "Api-Key",
+    "Keep-Alive",
     "bad name",
     "Cookie\n",
 ]
@@ -324,6 +351,9 @@ def test_two_runs_into_one_folder_keep_both_files(sandbox: Sandbox, tmp_path: Pa
 ANSWERS: dict[str, tuple[str, bytes, Any]] = {
     "text": ("text/plain; charset=utf-8", "1\n00:00 ü".encode(), {"text": "1\n00:00 ü"}),
     "nothing": ("application/json", b"", None),
+    "subtitles": ("text/vtt", b"WEBVTT\n", {"text": "WEBVTT\n"}),
+    "a session description": ("application/sdp", b"v=0\n", {"text": "v=0\n"}),
+    "no file": ("application/octet-stream", b"", None),
     "a list": ("application/json", b"[1, 2]", [1, 2]),
     "a big number": ("application/json", b'{"n": 1180591620717411303424}', {"n": 2**70}),
 }
@@ -345,6 +375,10 @@ def test_an_answer_is_kept_by_its_type(tmp_path: Path, monkeypatch: pytest.Monke
 
 REFUSED = {
     "an unknown method": ({"url": "/x", "method": "PSOT"}, "'POST'"),
+    "fields of a text": ({"url": "/x", "content_format": "text", "fields": {"a": 1}}, "fields="),
+    "Jinja's braces in a header": ({"url": "/x", "headers": {"A": "{{ message.x }}"}}, "headers.A"),
+    "Jinja's braces in the query": ({"url": "/x", "query": {"a": "{{ message.x }}"}}, "query.a"),
+    "a broken placeholder in the query": ({"url": "/x", "query": {"a": "{message."}}, "query.a"),
     "an unknown content_format": ({"url": "/x", "content_format": "multi-part"}, "'multipart'"),
 }
 

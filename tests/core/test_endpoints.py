@@ -67,7 +67,7 @@ def test_a_retired_endpoint_is_told_what_became_of_it(name: str) -> None:
 @pytest.mark.parametrize(
     ("fields", "fault"),
     [
-        ({"content": "xml"}, "content='xml' must be one of json, multipart, form, none"),
+        ({"content": "xml"}, "content='xml' must be one of json, multipart, form, text, none"),
         ({"answer": "text"}, "answer='text' must be one of json, file, any, ignored"),
         ({"method": "post"}, "method='post' must be in capitals, such as POST"),
         ({"method": "POST /x HTTP/1.1\r\n"}, "must be in capitals"),
