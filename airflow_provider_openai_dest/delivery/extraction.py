@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.exceptions import ConfigurationError, RecordError

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from airflow_provider_openai_dest.delivery.extraction import Extraction
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
