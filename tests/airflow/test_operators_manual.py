@@ -371,6 +371,86 @@ def test_an_answer_is_kept_by_its_type(tmp_path: Path, monkeypatch: pytest.Monke
     assert [kept] == [row["answer"] for row in rows_of(manifest["results"])]
 
 
+# -- streams -----------------------------------------------------------------------------------------
+
+
+def test_a_streamed_response_is_the_same_answer(sandbox: Sandbox, tmp_path: Path) -> None:
+    """ "stream": true changes nothing of what is kept, nor of the usage in the manifest."""
+    records = [{"q": "Which planet is red?"}]
+    whole, streamed = (
+        run(ask(tmp_path, url="/responses", body=ASK["body"] | fields, records=records), run_id=repr(fields))
+        for fields in ({}, {"stream": True})
+    )
+    texts = [manifest["outcomes"][0]["answer"]["output"][0]["content"] for manifest in (whole, streamed)]
+    assert (texts[0], whole["usage"]) == (texts[1], streamed["usage"])
+
+
+def test_the_chunks_of_a_chat_are_one_answer(sandbox: Sandbox, tmp_path: Path) -> None:
+    """With the usage that include_usage asks for."""
+    body = {
+        "model": "gpt-6-luna",
+        "messages": [{"role": "user", "content": "{message.q}"}],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    manifest = run(ask(tmp_path, url="/chat/completions", body=body, records=[{"q": "Which planet is red?"}]))
+    (outcome,) = manifest["outcomes"]
+    (choice,) = outcome["answer"]["choices"]
+    assert ("chat.completion", "stop") == (outcome["answer"]["object"], choice["finish_reason"])
+    assert "Sandbox answer to 4 words: Which planet is red?" == choice["message"]["content"]
+    assert outcome["usage"]["total_tokens"] == manifest["usage"]["total_tokens"] > 0
+
+
+def test_a_streamed_response_that_failed_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that came without a stream."""
+    failed = {"id": "resp_1", "status": "failed", "error": {"code": "server_error", "message": "no"}}
+    event = f"data: {json.dumps({'type': 'response.failed', 'response': failed})}\n\n"
+    with recording_server(lambda _: (200, "text/event-stream", event.encode())) as (root, _):
+        monkeypatch.setenv("AIRFLOW_CONN_RECORDER", openai_connection(f"{root}/v1"))
+        manifest = run(ask(tmp_path, conn_id="recorder", url="/responses", body={"a": 1}, max_errors=1))
+    assert ((1, 0, 1, 0), "failed_answer") == (counts(manifest), manifest["rejections"][0]["code"])
+
+
+# events, and what is kept of them
+STREAMS: dict[str, tuple[bytes, Any]] = {
+    "of no known kind": (b'event: step\ndata: {"n": 1}\n\n', [{"event": "step", "data": {"n": 1}}]),
+    "of an image": (
+        (
+            b'data: {"type": "image_generation.partial_image", "b64_json": "AAAA"}\n\n'
+            b'data: {"type": "image_generation.completed", "b64_json": "BBBB", "created_at": 7}\n\n'
+        ),
+        {"created": 7, "data": [{"b64_json": "BBBB"}]},
+    ),
+    "of a transcript": (
+        (
+            b'data: {"type": "transcript.text.delta", "delta": "Hi"}\n\n'
+            b'data: {"type": "transcript.text.done", "text": "Hi"}\n\n'
+        ),
+        {"text": "Hi"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", STREAMS)
+def test_a_stream_is_kept_as_one_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+    """By what its events are."""
+    content, kept = STREAMS[case]
+    with recording_server(lambda _: (200, "text/event-stream", content)) as (root, _):
+        monkeypatch.setenv("AIRFLOW_CONN_RECORDER", openai_connection(f"{root}/v1"))
+        manifest = run(ask(tmp_path, conn_id="recorder", url="/x", body={"stream": True}))
+    assert kept == manifest["outcomes"][0]["answer"]
+
+
+def test_streamed_speech_becomes_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its pieces are joined, and its extension is that of its content."""
+    events = [{"type": "speech.audio.delta", "audio": "SUQz"}, {"type": "speech.audio.delta", "audio": "AAEC"}]
+    content = "".join(f"data: {json.dumps(event)}\n\n" for event in [*events, {"type": "speech.audio.done"}])
+    with recording_server(lambda _: (200, "text/event-stream", content.encode())) as (root, _):
+        monkeypatch.setenv("AIRFLOW_CONN_RECORDER", openai_connection(f"{root}/v1"))
+        answer = run(ask(tmp_path, conn_id="recorder", url="/audio/speech", body={"a": 1}))["outcomes"][0]["answer"]
+    assert (".mp3", b"ID3\x00\x01\x02") == (Path(answer["path"]).suffix, Path(answer["path"]).read_bytes())
+
+
 # -- arguments ---------------------------------------------------------------------------------------
 
 REFUSED = {
