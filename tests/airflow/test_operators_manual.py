@@ -375,7 +375,7 @@ def test_an_answer_is_kept_by_its_type(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_streamed_response_is_the_same_answer(sandbox: Sandbox, tmp_path: Path) -> None:
-    """ "stream": true changes nothing of what is kept, nor of the usage in the manifest."""
+    """What is kept is the same with a stream and without one, and so is the usage in the manifest."""
     records = [{"q": "Which planet is red?"}]
     whole, streamed = (
         run(ask(tmp_path, url="/responses", body=ASK["body"] | fields, records=records), run_id=repr(fields))
