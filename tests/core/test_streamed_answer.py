@@ -119,6 +119,15 @@ def test_the_calls_of_a_chat_are_merged_by_their_index() -> None:
     ] == choice["message"]["tool_calls"]
 
 
+def test_what_a_chunk_says_again_is_not_doubled() -> None:
+    """Some servers repeat the role, and the id and type of a call, in each chunk."""
+    call = {"index": 0, "id": "a", "type": "function", "function": {"arguments": "x"}}
+    content = stream(*[chunk(delta(role="assistant", content="a", tool_calls=[call]))] * 2, done=True)
+    calls = [{"id": "a", "type": "function", "function": {"arguments": "xx"}}]
+    message = {"role": "assistant", "content": "aa", "tool_calls": calls}
+    assert message == json_of(content)["choices"][0]["message"]
+
+
 def test_log_probabilities_of_a_chat_are_joined() -> None:
     """The lists of all chunks follow one another."""
     content = stream(

@@ -52,12 +52,13 @@ def _upload(sandbox: Sandbox, name: str) -> None:
 
 def read(sandbox: Sandbox, path: str = "/files", waits: list[float] | None = None, **settings: Any) -> list[Any]:
     """Read a list in pages of two, without the waiting."""
-    connection = ConnectionSettings.model_validate({"api_key": KEY, "base_url": sandbox.base_url})
+    given = {"api_key": KEY, "base_url": sandbox.base_url, "timeout": settings.pop("timeout", 10)}
+    connection = ConnectionSettings.model_validate(given)
     reader = PageReader(
         connection,
         path,
         {"limit": 2, "order": "asc", **settings.pop("query", {})},
-        policy=RetryPolicy(),
+        policy=settings.pop("policy", RetryPolicy()),
         random=lambda: 0.5,
         sleep=(waits if waits is not None else []).append,
         **settings,
@@ -116,6 +117,18 @@ def test_a_list_that_can_not_be_read_says_what_happens_next(sandbox: Sandbox, fa
         read(sandbox, max_wait=120)
     assert ENDS[fault] is type(caught.value)
     assert KEY not in str(caught.value)
+
+
+# a fault, and what keeps a page within its bounds
+BOUNDS = {"bomb": "the page has more than 67,108,864 bytes", "drip,interval=0.02": "no whole page within 0.1 s"}
+
+
+@pytest.mark.parametrize("fault", BOUNDS)
+def test_a_page_is_bounded(sandbox: Sandbox, fault: str) -> None:
+    """In bytes, and in time for all of it."""
+    sandbox.set_faults(fault)
+    with pytest.raises(OpenAIDestError, match=BOUNDS[fault]):
+        read(sandbox, timeout=0.1 if "drip" in fault else 10, policy=RetryPolicy(max_attempts=1))
 
 
 def test_a_field_of_the_path_comes_from_the_query(sandbox: Sandbox) -> None:
