@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
 from airflow_provider_openai_dest.connection.base_url import DEFAULT_BASE_URL
-from airflow_provider_openai_dest.endpoints.catalogue import error_is_data, failed_when
+from airflow_provider_openai_dest.endpoints.catalogue import find_operation
 from airflow_provider_openai_dest.endpoints.template import Content, EndpointTemplate
 from airflow_provider_openai_dest.exceptions import ConfigurationError, nearest
 from airflow_provider_openai_dest.operators.arguments import is_final, refuse_double_braces, refuse_fixed
@@ -26,8 +26,8 @@ _WITHOUT_BODY = ("DELETE", "GET", "HEAD")
 class OpenAIManualRequestOperator(OpenAISendRecordsOperator):
     """Send a request of your own for every record, or once, to any operation of the API.
 
-    The default body is the whole record. JSON answers are kept, other answers are written as files under the
-    results. All parameters of OpenAISendRecordsOperator apply.
+    The default body is the whole record. JSON answers are kept, files and the pictures of an answer are written under
+    the results. All parameters of OpenAISendRecordsOperator apply.
 
     :param url: path below the connection's base URL, such as ``/responses`` or ``/files?limit=10``, or a complete URL
         inside the connection's origin. ``{message.field}`` in it is percent-encoded.
@@ -69,7 +69,8 @@ class OpenAIManualRequestOperator(OpenAISendRecordsOperator):
         self._check_request()
 
     def endpoint_template(self) -> EndpointTemplate:
-        """Make the template of this request."""
+        """Make the template of this request, with what is known of the answers of an operation that has a name."""
+        known = find_operation(self.method, str(self.url))
         return EndpointTemplate(
             name=f"{self.method} {self.url}",
             path=str(self.url),
@@ -77,8 +78,10 @@ class OpenAIManualRequestOperator(OpenAISendRecordsOperator):
             content=self.content_format,
             file_fields=self.file_fields,
             answer="any",
-            failed_when=failed_when(self.method, str(self.url)),
-            error_is_data=error_is_data(self.method, str(self.url)),
+            answer_files=known.answer_files if known else None,
+            images_field=known.images_field if known else None,
+            failed_when=known.failed_when if known else {},
+            error_is_data=known is not None and known.error_is_data,
         )
 
     def template_parts(self) -> list[Any]:

@@ -335,6 +335,28 @@ def test_a_binary_answer_becomes_a_file(sandbox: Sandbox, tmp_path: Path) -> Non
         assert sound.getnframes() > 0
 
 
+def test_the_pictures_of_an_answer_become_files(sandbox: Sandbox, tmp_path: Path) -> None:
+    """As with the operator that is made for them: no row and no XCom holds their bytes."""
+    body = {"model": "gpt-image-2", "prompt": "{message.q}", "size": "64x48"}
+    manifest = run(ask(tmp_path, url="/images/generations", body=body, records=[{"q": "a cat"}]))
+    (image,) = manifest["outcomes"][0]["answer"]["data"]
+    assert Path(image["path"]).read_bytes().startswith(b"\x89PNG")
+    assert "b64_json" not in image
+
+
+def test_a_streamed_picture_becomes_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The finished one; drafts are left out."""
+    content = (
+        b'data: {"type": "image_generation.partial_image", "b64_json": "AAAA"}\n\n'
+        b'data: {"type": "image_generation.completed", "b64_json": "iVBORw0K", "created_at": 7}\n\n'
+    )
+    with recording_server(lambda _: (200, "text/event-stream", content)) as (root, _):
+        monkeypatch.setenv("AIRFLOW_CONN_RECORDER", openai_connection(f"{root}/v1"))
+        manifest = run(ask(tmp_path, conn_id="recorder", url="/images/generations", body={"stream": True}))
+    (image,) = manifest["outcomes"][0]["answer"]["data"]
+    assert (b"\x89PNG\r\n", ".png") == (Path(image["path"]).read_bytes(), Path(image["path"]).suffix)
+
+
 def test_two_runs_into_one_folder_keep_both_files(sandbox: Sandbox, tmp_path: Path) -> None:
     """A results folder that several runs share loses no file: each was paid for."""
     body = {"model": "tts-1", "voice": "alloy", "response_format": "wav"}
