@@ -33,9 +33,23 @@ _SIGNATURES: tuple[tuple[bytes, int, str], ...] = (
     (b"PK\x03\x04", 0, "zip"),
 )
 _SVG = re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml|<!DOCTYPE\s+svg|<svg|<!--)", re.IGNORECASE)
-# Formats that an answer may say it has, for bytes that nothing tells.
-_FORMATS = {"png": "png", "jpeg": "jpg", "webp": "webp", "gif": "gif", "svg": "svg"}
-_UNKNOWN = "bin"
+_OF_TYPES = {
+    "application/pdf": "pdf",
+    "application/zip": "zip",
+    "audio/aac": "aac",
+    "audio/flac": "flac",
+    "audio/mpeg": "mp3",
+    "audio/opus": "opus",
+    "audio/pcm": "pcm",
+    "audio/wav": "wav",
+    "image/gif": "gif",
+    "image/jpeg": "jpg",
+    "image/png": "png",
+    "image/svg": "svg",
+    "image/svg+xml": "svg",
+    "image/webp": "webp",
+    "video/mp4": "mp4",
+}
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST_NAME = 80
 
@@ -60,8 +74,9 @@ class BinaryFiles:
             return outcome
         try:
             if isinstance(outcome.answer, FileAnswer):
-                answer: Any = self._put(outcome.record.key, "files", outcome.answer.content)
-                return replace(outcome, answer={**answer, "content_type": outcome.answer.content_type})
+                file = outcome.answer
+                answer: Any = self._put(outcome.record.key, "files", file.content, file.content_type)
+                return replace(outcome, answer={**answer, "content_type": file.content_type})
             if self._files is not None:
                 return replace(outcome, answer=self._replaced(outcome, self._files))
         except RecordError as error:
@@ -74,16 +89,16 @@ class BinaryFiles:
         if not isinstance(items, list) or not items or not all(isinstance(item, Mapping) for item in items):
             raise RecordError("bad_answer", f"the answer has no list {files.items!r} of files")
         contents = [_content(item, files.field) for item in items]  # all of them, before the first is written
-        otherwise = _FORMATS.get(str(answer.get("output_format")), _UNKNOWN)
+        content_type = f"image/{answer.get('output_format')}"
         kept = []
         for number, (item, content) in enumerate(zip(items, contents, strict=True)):
             others = {field: value for field, value in item.items() if field != files.field}
             name = f"{outcome.record.key}-{number}"
-            kept.append(others if content is None else others | self._put(name, files.folder, content, otherwise))
+            kept.append(others if content is None else others | self._put(name, files.folder, content, content_type))
         return {**answer, files.items: kept}
 
-    def _put(self, name: str, folder: str, content: bytes, otherwise: str = _UNKNOWN) -> dict[str, Any]:
-        path = put_new_file(self._folder / folder, safe_name(name), extension(content, otherwise), content)
+    def _put(self, name: str, folder: str, content: bytes, content_type: str = "") -> dict[str, Any]:
+        path = put_new_file(self._folder / folder, safe_name(name), extension(content, content_type), content)
         return {"path": str(path), "bytes": len(content)}
 
 
@@ -96,12 +111,14 @@ def safe_name(text: str) -> str:
     return f"{safe}-{digest}" if safe else digest
 
 
-def extension(content: bytes, otherwise: str = _UNKNOWN) -> str:
-    """Tell a file's extension by its first bytes; ``otherwise`` where they tell nothing."""
+def extension(content: bytes, content_type: str = "") -> str:
+    """Tell a file's extension by its first bytes, else by the type that the server gave; never by a name of its own."""
     for signature, start, name in _SIGNATURES:
         if content[start : start + len(signature)] == signature:
             return name
-    return "svg" if _SVG.match(content) else otherwise
+    if _SVG.match(content):
+        return "svg"
+    return _OF_TYPES.get(content_type, "bin")
 
 
 def _content(item: Mapping[str, Any], field: str) -> bytes | None:

@@ -145,6 +145,21 @@ def test_an_answer_that_is_half_broken_leaves_no_file(tmp_path: Path) -> None:
     assert (Status.REJECTED, []) == (end.status, [*tmp_path.iterdir()])
 
 
+@pytest.mark.parametrize(
+    ("content", "content_type", "ending"),
+    [
+        (b"\xff\xf1aac", "audio/aac", "aac"),
+        (b"\0\0", "audio/pcm", "pcm"),
+        (PNG, "audio/mpeg", "png"),
+        (b"x", "application/x-php", "bin"),
+        (b"x", "../../etc/passwd", "bin"),
+    ],
+)
+def test_a_type_tells_the_extension_where_the_content_does_not(content: bytes, content_type: str, ending: str) -> None:
+    """Only one that is known, so that no server chooses a name."""
+    assert ending == extension(content, content_type)
+
+
 KEYS = [
     "a",
     "a/b",
