@@ -34,7 +34,7 @@ def check_connection(
     :param client: of :func:`~.client.new_client`.
     """
     try:
-        works, text = _read(*_get_models(client, clock), settings)
+        works, text = _read(*_get_list(client, _question(settings), clock), settings)
     except OpenAIDestError as error:
         works, text = False, str(error)
     except httpx.HTTPError as error:
@@ -42,13 +42,20 @@ def check_connection(
     return works, redact(text, settings.secrets)
 
 
-def _get_models(client: httpx.Client, clock: Callable[[], float]) -> tuple[httpx.Response, bytes]:
+def _question(settings: ConnectionSettings) -> str:
+    """Give the path of the list that is asked for: an admin key may not see the models."""
+    if settings.auth == "admin_key":
+        return "/organization/projects"
+    return f"/models?api-version={settings.api_version}" if settings.kind.has_deployments else "/models"
+
+
+def _get_list(client: httpx.Client, path: str, clock: Callable[[], float]) -> tuple[httpx.Response, bytes]:
     """Give the answer and its body, cut at the largest size; never waits longer than the deadline for a next piece."""
     ends = clock() + DEADLINE
     body = bytearray()
     timeout = httpx.Timeout(DEADLINE, connect=DEADLINE / 2)
     headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-    with client.stream("GET", "/models", timeout=timeout, headers=headers) as response:
+    with client.stream("GET", path, timeout=timeout, headers=headers) as response:
         for piece in response.iter_bytes():
             body += piece
             if len(body) > _LARGEST_ANSWER:
@@ -72,7 +79,8 @@ def _read(response: httpx.Response, body: bytes, settings: ConnectionSettings) -
 
 
 def _findings(models: list[Any], headers: Mapping[str, str], settings: ConnectionSettings) -> Iterator[str]:
-    yield f"{len(models)} model{'' if len(models) == 1 else 's'}"
+    thing = "project" if settings.auth == "admin_key" else "model"
+    yield f"{len(models)} {thing}{'' if len(models) == 1 else 's'}"
     if organization := headers.get("openai-organization"):
         yield f"organization {_shown(organization, settings)}"
     for what in ("requests", "tokens"):

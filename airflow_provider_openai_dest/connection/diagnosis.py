@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import httpx
 
+from airflow_provider_openai_dest.connection.servers import RESIDENCY_HOSTS
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -43,6 +45,17 @@ REFUSALS = (
         _status(300, 399),
         "",
         "Base URL: it redirects elsewhere, and redirects are not followed; give the address it leads to",
+    ),
+    Refusal(
+        _status(401),
+        "incorrect_hostname|regional hostname",
+        "Base URL: the project is at home in another region; give the host that the answer names, one of "
+        f"{', '.join(f'https://{host}/v1' for host in RESIDENCY_HOSTS.values())}",
+    ),
+    Refusal(
+        _status(401),
+        "invalid subscription key",
+        "API key or Base URL: Azure refuses the key; is it one of this resource, and is Server azure or azure_classic?",
     ),
     Refusal(
         _status(401, 403),

@@ -88,7 +88,7 @@ class OpenAIManualRequestOperator(OpenAISendRecordsOperator):
 
         self._check_headers()
         return RequestForm(
-            self.endpoint_template(),
+            self.spoken_endpoint(settings),
             base_url=settings.base_url,
             headers=self.headers,
             files=file_references(self.files_root, self.storage_conn_id),
