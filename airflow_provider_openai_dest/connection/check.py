@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import httpx
 
 from airflow_provider_openai_dest.connection.diagnosis import failure_meaning, refusal_meaning
-from airflow_provider_openai_dest.connection.redaction import redact
+from airflow_provider_openai_dest.connection.redaction import HIDDEN, redact, spellings_of
 from airflow_provider_openai_dest.connection.settings import ConnectionSettings
 from airflow_provider_openai_dest.exceptions import OpenAIDestError
 
@@ -27,14 +27,22 @@ _NO_API = "Base URL: what answers there is no OpenAI API ({what}); OpenAI's ends
 
 
 def check_connection(
-    client: httpx.Client, settings: ConnectionSettings, *, clock: Callable[[], float] = time.monotonic
+    client: httpx.Client,
+    settings: ConnectionSettings,
+    *,
+    tokens: Sequence[str] = (),
+    clock: Callable[[], float] = time.monotonic,
 ) -> tuple[bool, str]:
     """Ask for the models once and say what came of it, for the Test button: success, and a text for a person.
 
     :param client: of :func:`~.client.new_client`.
+    :param tokens: the tokens that were sent, filled while it asks; they are cut out of the answer.
     """
     try:
-        works, text = _read(*_get_list(client, _question(settings), clock), settings)
+        response, body = _get_list(client, _question(settings), clock)
+        for spelling in {spelling for token in tokens for spelling in spellings_of(token)}:
+            body = body.replace(spelling.encode(), HIDDEN.encode())
+        works, text = _read(response, body, settings)
     except OpenAIDestError as error:
         works, text = False, str(error)
     except httpx.HTTPError as error:

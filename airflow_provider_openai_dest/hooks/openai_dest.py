@@ -82,12 +82,15 @@ class OpenAIDestHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask for the list of models, which costs nothing; says what works, or which field is wrong."""
+        sent: list[str] = []
         try:
+            if self.tokens is not None:
+                self.tokens.tell(sent.append)
             with self.get_conn() as client:
-                return check_connection(client, self.settings)
+                return check_connection(client, self.settings, tokens=sent)
         except Exception as error:  # noqa: BLE001  # Airflow would show any text of it as it is
             known = self.__dict__.get("settings")
-            return False, redact(str(error) or type(error).__name__, known.secrets if known else ())
+            return False, redact(str(error) or type(error).__name__, (*sent, *(known.secrets if known else ())))
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
