@@ -77,7 +77,7 @@ def _read(response: httpx.Response, body: bytes, settings: ConnectionSettings) -
     answer = _parse(body)
     if not response.is_success:
         code, message = _error_of(answer)
-        meaning = refusal_meaning(response.status_code, f"{code} {message}")
+        meaning = refusal_meaning(response.status_code, f"{settings.auth} {code} {message}")
         said = f", it says: {_shown(message, settings, _LONGEST_MESSAGE)}" if message else ""
         return False, f"{meaning} (HTTP {response.status_code}{said})"
     models = answer.get("data") if isinstance(answer, dict) else None

@@ -18,7 +18,8 @@ class Refusal:
     """What an answer other than success means: the first whose status, code and words all fit.
 
     :param statuses: the HTTP statuses it stands for.
-    :param words: a pattern to be found in the error's code or message, in any case; empty fits all.
+    :param words: a pattern to be found in the connection's ``auth`` and the error's code and message, in this order and in
+        any case; empty fits all.
     :param meaning: which field is wrong and what to do.
     """
 
@@ -78,6 +79,11 @@ REFUSALS = (
         "Network: the organization or project refuses this machine's IP address",
     ),
     Refusal(_status(401), "member of an organization", "API key: its user belongs to no organization"),
+    Refusal(
+        _status(401),
+        "^(azure|workload_identity|token_callable) ",
+        "Authentication: the token is refused; is it for this server, and has its identity a part in the project?",
+    ),
     Refusal(_status(401), "", "API key: it is refused; paste a valid one into the password"),
     Refusal(
         _status(403),
@@ -139,7 +145,7 @@ FAILURES = (
 
 
 def refusal_meaning(status: int, text: str) -> str:
-    """Say what an answer means by its status and the code and message of its error."""
+    """Say what an answer means by its status, and by ``auth`` and the code and message of its error."""
     for refusal in REFUSALS:
         if status in refusal.statuses and re.search(refusal.words, text, re.IGNORECASE):
             return refusal.meaning

@@ -108,20 +108,35 @@ def test_no_key_is_sent_to_a_server_that_wants_none(monkeypatch: pytest.MonkeyPa
     assert "encoding_format" not in json.loads(request.body)
 
 
-def test_workload_identity_leaves_no_token_behind(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Neither the machine's own token nor OpenAI's stands in XCom, files or logs."""
+def workload(tmp_path: Path) -> dict[str, str]:
+    """Give the extra of a connection that exchanges the token of a cluster."""
     (tmp_path / "subject").write_text(SUBJECT)
-    extra = {
+    return {
         "auth": "workload_identity",
         "identity_provider_id": "idp_1",
         "workload_account_id": "sa_1",
         "workload_identity_provider": "kubernetes",
         "subject_file": str(tmp_path / "subject"),
     }
+
+
+def test_a_file_is_streamed_again_with_the_next_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An upload that meets an expired token arrives whole, once."""
+    with connected(monkeypatch, workload(tmp_path), subject=SUBJECT, token_requests=1) as sandbox:
+        results = str(tmp_path / "results")
+        upload = {"purpose": "user_data", "records": TEXTS, "file_per": "record", "concurrency": 1}
+        manifest = run(OpenAIUploadFileOperator(task_id="upload", results=results, **upload))
+        assert {"200": 5, "401": 4} == sandbox.stats()["requests"]["POST /v1/files"]
+    assert (5, 5, 0, 0) == counts(manifest)
+    assert {15} == {outcome["answer"]["bytes"] for outcome in manifest["outcomes"]}
+
+
+def test_workload_identity_leaves_no_token_behind(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither the machine's own token nor OpenAI's stands in XCom, files or logs."""
     fault = "status=400,message=You sent sandbox-issued-0001,match=text 3"
-    with connected(monkeypatch, extra, subject=SUBJECT, faults=[fault]) as sandbox:
+    with connected(monkeypatch, workload(tmp_path), subject=SUBJECT, faults=[fault]) as sandbox:
         manifest = run(embed(tmp_path, max_errors=1, quarantine_body=True))
         assert {"200": 1} == sandbox.stats()["requests"]["POST /oauth/token"]
     assert (5, 4, 1, 0) == counts(manifest)
@@ -137,3 +152,13 @@ def test_a_wrong_base_url_is_told_by_the_first_record(monkeypatch: pytest.Monkey
         manifest = run(embed(tmp_path, records=TEXTS[:1], max_errors=1))
     (kind,) = manifest["rejections"]
     assert "look at the connection's base URL" in kind["first_message"]
+
+
+def test_no_request_replaces_the_key_in_a_header_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As it can't replace Authorization."""
+    with recording_server() as (root, seen):
+        monkeypatch.setenv(CONN, openai_connection(f"{root}/v1", extra={"key_header": "X-Api-Key"}))
+        headers = {"x-api-key": "another", "X-More": "1"}
+        results = str(tmp_path / "results")
+        run(OpenAIManualRequestOperator(task_id="ask", url="/responses", headers=headers, results=results))
+    assert [(KEY, "1")] == [(request.headers["x-api-key"], request.headers["x-more"]) for request in seen]

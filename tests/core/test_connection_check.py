@@ -23,10 +23,13 @@ from airflow_provider_openai_dest.connection.settings import ConnectionSettings,
 
 KEY = "sk-proj-abcdefghij0123456789"
 SETTINGS = ConnectionSettings(api_key=SecretStr(KEY))
+WITH_TOKENS = ConnectionSettings(auth="azure")
 MODELS = {"object": "list", "data": [{"id": "gpt-5"}, {"id": "text-embedding-3-small"}]}
 
 
-def check(answer: httpx.Response | Exception, **options: Any) -> tuple[bool, str]:
+def check(
+    answer: httpx.Response | Exception, settings: ConnectionSettings = SETTINGS, **options: Any
+) -> tuple[bool, str]:
     """Test a connection whose server answers so."""
 
     def respond(_: httpx.Request) -> httpx.Response:
@@ -34,8 +37,8 @@ def check(answer: httpx.Response | Exception, **options: Any) -> tuple[bool, str
             raise answer
         return answer
 
-    with new_client(SETTINGS, transport=httpx.MockTransport(respond)) as client:
-        return check_connection(client, SETTINGS, **options)
+    with new_client(settings, transport=httpx.MockTransport(respond)) as client:
+        return check_connection(client, settings, **options)
 
 
 def error(message: str, code: str | None = None, kind: str = "invalid_request_error") -> dict[str, Any]:
@@ -164,6 +167,7 @@ def test_every_refusal_in_the_table_is_tried() -> None:
     texts = [
         check(httpx.Response(s, **({"json": b} if isinstance(b, dict) else {"text": b})))[1] for s, b, _ in REFUSED
     ]
+    texts.append(check(httpx.Response(401), WITH_TOKENS)[1])
     assert [row.meaning for row in REFUSALS if not any(text.startswith(row.meaning) for text in texts)] == []
 
 
@@ -383,3 +387,10 @@ def test_the_wrong_region_is_told_with_the_right_host() -> None:
     assert not works
     assert "Please make your request to us.api.openai.com" in text
     assert "https://eu.api.openai.com/v1" in text
+
+
+def test_a_refused_token_is_no_fault_of_the_password() -> None:
+    """Where the connection has tokens, the text speaks of the identity that they are for."""
+    works, text = check(httpx.Response(401, json=error("Unauthorized")), WITH_TOKENS)
+    assert not works
+    assert text.startswith("Authentication: the token is refused")

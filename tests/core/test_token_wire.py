@@ -142,3 +142,22 @@ def test_one_that_gives_up_does_not_break_the_renewal_off() -> None:
 
     assert 200 == asyncio.run(run())
     assert issuer.given == 1
+
+
+def test_waiting_requests_hold_no_threads() -> None:
+    """While one fetch takes its time, the threads of the event loop are there for others."""
+    server, issuer = Server(lambda _: True), Issuer()
+    issuer.may_go.clear()
+
+    async def run() -> None:
+        wire = TokenWire(server, TokenSource(issuer), lambda token: {"Authorization": f"Bearer {token}"})
+        sends = [asyncio.create_task(wire.send(REQUEST)) for _ in range(64)]
+        await asyncio.sleep(0)
+        try:
+            await asyncio.wait_for(asyncio.to_thread(int), 2)
+        finally:
+            issuer.may_go.set()
+        await asyncio.gather(*sends)
+
+    asyncio.run(run())
+    assert issuer.given == 1
