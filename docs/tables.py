@@ -432,7 +432,7 @@ _ROOMS = {
     "exceptions": "every exception, by what happens next",
     "provider_info": "connection forms, modules and options, as data for Airflow; imports nothing",
     "endpoints": "the operations of the API, as data: `template.py` is the type, `catalogue.py` the list",
-    "connection": "settings read from a connection, HTTP clients and tokens, kinds of server, the origin pin, redaction",
+    "connection": "settings read from a connection, HTTP clients, tokens, kinds of server, the origin pin, redaction",
     "sources": "records out of values and files: `record.py` is the type",
     "rendering": "records into requests: placeholders, bodies, packs, forms, URLs, and the dialect of a server",
     "delivery": "requests into outcomes: verdicts, attempts, rate limit, dispatcher, answers",

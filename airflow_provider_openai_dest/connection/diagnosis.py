@@ -18,8 +18,8 @@ class Refusal:
     """What an answer other than success means: the first whose status, code and words all fit.
 
     :param statuses: the HTTP statuses it stands for.
-    :param words: a pattern to be found in the connection's ``auth`` and the error's code and message, in this order and in
-        any case; empty fits all.
+    :param words: a pattern to be found in the connection's ``auth`` and the error's code and message, in this order
+        and in any case; empty fits all.
     :param meaning: which field is wrong and what to do.
     """
 

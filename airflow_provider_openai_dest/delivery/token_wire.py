@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from airflow_provider_openai_dest.connection.token import TokenSource
 from airflow_provider_openai_dest.delivery.wire import NoAnswerError, Wire, WireReply, WireRequest
