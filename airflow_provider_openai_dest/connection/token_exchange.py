@@ -7,6 +7,7 @@ Redirects are not followed, the certificates are checked, and a request takes at
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import httpx
 
 from airflow_provider_openai_dest.connection.auth_fields import AZURE_AUDIENCE
 from airflow_provider_openai_dest.connection.callables import call, load
+from airflow_provider_openai_dest.connection.headers import is_header_value
 from airflow_provider_openai_dest.connection.proxy import proxy_url
 from airflow_provider_openai_dest.connection.redaction import redact
 from airflow_provider_openai_dest.connection.settings import ConnectionSettings
@@ -174,12 +176,14 @@ def _read_token(answer: Mapping[str, Any], where: str) -> Token:
     value = _text(answer.get("access_token"), where)
     try:
         seconds = float(answer["expires_in"])
-    except (KeyError, TypeError, ValueError):
-        raise TransientError(f"{where} did not say how long its token is good") from None
+    except (KeyError, TypeError, ValueError, OverflowError):
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise TransientError(f"{where} did not say how long its token is good")
     return Token(value=value, expires_in=seconds)
 
 
 def _text(value: object, where: str) -> str:
-    if not isinstance(value, str) or not value.isascii() or not value.isprintable() or not value:
+    if not isinstance(value, str) or not is_header_value(value):
         raise TransientError(f"{where} gave no token")
     return value

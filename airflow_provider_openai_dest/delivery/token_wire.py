@@ -28,12 +28,20 @@ class TokenWire:
     :param wire: sends.
     :param tokens: gives the token.
     :param headers: makes the headers of a token, such as ``Authorization``.
+    :param may_send: asked before a request is sent again; when it says no, its 401 stands.
     """
 
-    def __init__(self, wire: Wire, tokens: TokenSource, headers: Callable[[str], Mapping[str, str]]) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        tokens: TokenSource,
+        headers: Callable[[str], Mapping[str, str]],
+        may_send: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._wire = wire
         self._tokens = tokens
         self._make = headers
+        self._may_send = may_send
         self._headers: tuple[str, dict[str, str]] = ("", {})
         self._renewal: asyncio.Task[str] | None = None
 
@@ -49,7 +57,7 @@ class TokenWire:
             return _refused(str(refusal))
         except TransientError as trouble:
             raise NoAnswerError(f"no token: {trouble}", left=False) from trouble
-        if following == token:
+        if following == token or not self._may_send():
             return reply
         reply.release()
         return await self._wire.send(self._signed(request, following))

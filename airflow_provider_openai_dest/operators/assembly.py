@@ -93,7 +93,7 @@ def new_dispatcher(
 ) -> Dispatcher:
     """Make the dispatcher of a connection; ``tokens`` gives the token where the connection's expires."""
     return Dispatcher(
-        _new_wire(settings, tokens),
+        _new_wire(settings, tokens, may_send),
         ApiAddress(request_headers(settings), account_headers(settings)),
         policy=policy,
         limits=Limits(
@@ -110,12 +110,12 @@ def new_dispatcher(
     )
 
 
-def _new_wire(settings: ConnectionSettings, tokens: TokenSource | None) -> Wire:
+def _new_wire(settings: ConnectionSettings, tokens: TokenSource | None, may_send: Callable[[], bool]) -> Wire:
     wire = AiohttpWire(settings.timeout, ssl_context(settings), proxy=proxy_url(settings), secrets=settings.secrets)
     if tokens is None:
         return wire
     tokens.tell(wire.secrets.add)
-    return TokenWire(wire, tokens, settings.credential)
+    return TokenWire(wire, tokens, settings.credential, may_send)
 
 
 class Delivery:

@@ -251,6 +251,7 @@ class OpenAISendRecordsOperator(BaseOperator):
         from airflow_provider_openai_dest.rendering.dialect import Dialect
 
         dialect = Dialect(
+            base_url=settings.base_url,
             server=settings.server,
             can=settings.can,
             deployment=settings.deployment,

@@ -22,6 +22,7 @@ ADMIN_PATHS = ("/organization", "/projects")
 class Dialect:
     """What a connection says of the server's way to speak the API.
 
+    :param base_url: the connection's base URL, which a path may begin with.
     :param server: kind of the server, a key of :data:`~.servers.SERVERS`.
     :param can: what it does of the API.
     :param deployment: Azure's classic API: the deployment of every request; None takes the request's model.
@@ -29,6 +30,7 @@ class Dialect:
     :param is_admin: whether the key is an admin key, which is for administration only.
     """
 
+    base_url: str = ""
     server: str = "openai"
     can: Capabilities = field(default_factory=Capabilities)
     deployment: str | None = None
@@ -50,21 +52,27 @@ class Dialect:
         return self._deployed(endpoint) if SERVERS[self.server].has_deployments else endpoint
 
     def _faults(self, endpoint: EndpointTemplate, fields: Collection[str]) -> Iterator[str]:
-        title, needed = SERVERS[self.server].title, needed_capability(endpoint.path)
+        path = self._below(endpoint.path)
+        title, needed = SERVERS[self.server].title, needed_capability(path)
         if needed is not None and not getattr(self.can, needed):
             has = ", ".join(name for name in CAPABILITIES if name in _PLACES and getattr(self.can, name))
             yield (
-                f"{title} has no {endpoint.path} (it has {has or 'nothing that is known'}); "
+                f"{title} has no {path} (it has {has or 'nothing that is known'}); "
                 f'where yours has it, say so in the connection\'s extra: "capabilities": {{"{needed}": true}}'
             )
         if "dimensions" in fields and needed == "embeddings" and not self.can.dimensions:
             yield f"{title} takes no 'dimensions'; leave it out"
-        if self.is_admin and not endpoint.path.startswith(ADMIN_PATHS):
+        if self.is_admin and not path.startswith(ADMIN_PATHS):
             yield f"the connection's admin key is for {' and '.join(ADMIN_PATHS)} only; use one with an API key"
+
+    def _below(self, path: str) -> str:
+        """Give a path in its one spelling, below the base URL; a complete URL that is elsewhere stays as it is."""
+        path = path.removeprefix(self.base_url)
+        return path if path.startswith("/") or "://" in path else f"/{path}"
 
     def _deployed(self, endpoint: EndpointTemplate) -> EndpointTemplate:
         """Put the deployment into the path and the version into the query; the URL takes ``model`` out of the body."""
-        path, required = endpoint.path, endpoint.required
+        path, required = self._below(endpoint.path), endpoint.required
         if path in DEPLOYMENT_PATHS:
             path = f"/deployments/{self.deployment or '{model}'}{path}"
             if self.deployment:

@@ -81,16 +81,24 @@ def test_dimensions_are_refused_where_no_model_takes_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "works"), [("/organization/projects", True), ("/projects/p/api_keys", True), ("/embeddings", False)]
+    ("path", "works"),
+    [
+        ("/organization/projects", True),
+        ("/projects/p/api_keys", True),
+        ("organization/projects", True),
+        (f"{AZURE}/organization/projects", True),
+        ("/embeddings", False),
+        ("https://elsewhere.example/organization/projects", False),
+    ],
 )
 def test_an_admin_key_is_for_administration(path: str, works: bool) -> None:  # noqa: FBT001
     """OpenAI refuses it elsewhere, so nothing is sent."""
     endpoint = EndpointTemplate(name="mine", path=path, method="GET", content="none")
     if works:
-        assert endpoint is dialect(is_admin=True).spoken(endpoint)
+        assert endpoint is dialect(base_url=AZURE, is_admin=True).spoken(endpoint)
         return
     with pytest.raises(ConfigurationError, match="admin key"):
-        dialect(is_admin=True).spoken(endpoint)
+        dialect(base_url=AZURE, is_admin=True).spoken(endpoint)
 
 
 def test_the_model_names_the_deployment() -> None:
@@ -116,11 +124,14 @@ def test_one_deployment_may_serve_all() -> None:
         ("/files?limit=10", "/files?limit=10&api-version=2024-10-21"),
         ("/files?api-version=2025-01-01", "/files?api-version=2025-01-01"),
         ("/embeddings", "/deployments/{model}/embeddings?api-version=2024-10-21"),
+        ("embeddings", "/deployments/{model}/embeddings?api-version=2024-10-21"),
+        (f"{AZURE}/embeddings", "/deployments/{model}/embeddings?api-version=2024-10-21"),
+        ("https://elsewhere.example/x", "https://elsewhere.example/x?api-version=2024-10-21"),
     ],
 )
 def test_every_path_has_the_version_once(path: str, expected: str) -> None:
     """Below the deployment only where the classic API has it."""
-    assert expected == dialect(**CLASSIC).spoken(EndpointTemplate(name="mine", path=path)).path
+    assert expected == dialect(base_url=AZURE, **CLASSIC).spoken(EndpointTemplate(name="mine", path=path)).path
 
 
 def test_the_tables_agree() -> None:

@@ -161,3 +161,14 @@ def test_waiting_requests_hold_no_threads() -> None:
 
     asyncio.run(run())
     assert issuer.given == 1
+
+
+def test_a_try_that_may_not_send_does_not_send_again() -> None:
+    """Where a later try has begun meanwhile, the request is that one's to send."""
+    server = Server(lambda _: False)
+
+    async def run() -> int:
+        wire = TokenWire(server, TokenSource(Issuer()), lambda token: {"Authorization": token}, lambda: False)
+        return (await wire.send(REQUEST)).status_code
+
+    assert (401, 1) == (asyncio.run(run()), len(server.sent))
