@@ -62,7 +62,7 @@ class Dialect:
             )
         if "dimensions" in fields and needed == "embeddings" and not self.can.dimensions:
             yield f"{title} takes no 'dimensions'; leave it out"
-        if self.is_admin and not path.startswith(ADMIN_PATHS):
+        if self.is_admin and not (endpoint.admin or path.startswith(ADMIN_PATHS)):
             yield f"the connection's admin key is for {' and '.join(ADMIN_PATHS)} only; use one with an API key"
 
     def _below(self, path: str) -> str:

@@ -138,3 +138,9 @@ def test_the_tables_agree() -> None:
     """Every path needs a capability that there is, and every server is told by its own."""
     assert set(PATHS.values()) <= set(CAPABILITIES)
     assert all(set(CAPABILITIES) <= set(dir(server.can)) for server in SERVERS.values())
+
+
+@pytest.mark.parametrize("name", [name for name, endpoint in ENDPOINTS.items() if endpoint.admin])
+def test_every_administration_takes_an_admin_key(name: str) -> None:
+    """Those that are elsewhere than the rest, as well."""
+    assert dialect(is_admin=True).spoken(ENDPOINTS[name]) is ENDPOINTS[name]
