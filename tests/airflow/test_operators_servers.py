@@ -12,6 +12,7 @@ import pytest
 
 from airflow_provider_openai_dest import (
     OpenAIEmbeddingOperator,
+    OpenAIListSource,
     OpenAIManualRequestOperator,
     OpenAIUploadFileOperator,
 )
@@ -131,6 +132,26 @@ def test_a_file_is_streamed_again_with_the_next_token(monkeypatch: pytest.Monkey
     assert {15} == {outcome["answer"]["bytes"] for outcome in manifest["outcomes"]}
 
 
+def test_a_list_is_read_with_tokens_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A source that asks the API itself renews its own token, as the records' requests do."""
+    source = OpenAIListSource(path="/models")
+    ask = {"method": "GET", "url": "/models/{message.id}", "concurrency": 1, "results": str(tmp_path / "results")}
+    with connected(monkeypatch, workload(tmp_path), subject=SUBJECT, token_requests=20) as sandbox:
+        manifest = run(OpenAIManualRequestOperator(task_id="ask", source=source, **ask))
+        assert {"200": 1} == sandbox.stats()["requests"]["GET /v1/models"]
+    assert manifest["input"] == manifest["delivered"] > 20
+
+
+def test_a_list_of_azures_classic_api_has_the_version(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """In its query, as every other request."""
+    with recording_server(lambda _: (200, "application/json", b'{"data": []}')) as (root, seen):
+        extra = {"server": "azure_classic", "api_version": "2024-10-21"}
+        monkeypatch.setenv(CONN, openai_connection(root, extra=extra))
+        source, results = OpenAIListSource(path="/files"), str(tmp_path / "results")
+        run(OpenAIManualRequestOperator(task_id="ask", source=source, url="/x", method="GET", results=results))
+    assert ["/openai/files?api-version=2024-10-21"] == [request.target for request in seen]
+
+
 def test_workload_identity_leaves_no_token_behind(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -157,8 +178,8 @@ def test_a_wrong_base_url_is_told_by_the_first_record(monkeypatch: pytest.Monkey
 def test_no_request_replaces_the_key_in_a_header_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """As it can't replace Authorization."""
     with recording_server() as (root, seen):
-        monkeypatch.setenv(CONN, openai_connection(f"{root}/v1", extra={"key_header": "X-Api-Key"}))
-        headers = {"x-api-key": "another", "X-More": "1"}
+        monkeypatch.setenv(CONN, openai_connection(f"{root}/v1", extra={"key_header": "X-Caller"}))
+        headers = {"x-caller": "another", "X-More": "1"}
         results = str(tmp_path / "results")
         run(OpenAIManualRequestOperator(task_id="ask", url="/responses", headers=headers, results=results))
-    assert [(KEY, "1")] == [(request.headers["x-api-key"], request.headers["x-more"]) for request in seen]
+    assert [(KEY, "1")] == [(request.headers["x-caller"], request.headers["x-more"]) for request in seen]
