@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import httpx
 
-from airflow_provider_openai_dest.connection.check import get_models
+from airflow_provider_openai_dest.connection.check import get_list
 from airflow_provider_openai_dest.connection.client import new_client
 from airflow_provider_openai_dest.connection.settings import ConnectionSettings
 from airflow_provider_openai_dest.connection.shutdowns import SHUTDOWNS, Shutdown
@@ -86,9 +86,15 @@ def check_model(
     return finding
 
 
+def has_dates(settings: ConnectionSettings) -> bool:
+    """Tell whether this is asked at all: of an API key, which is no admin's, and of models, not of deployments."""
+    return settings.api_key is not None and settings.auth != "admin_key" and not settings.kind.has_deployments
+
+
 def cache_name(settings: ConnectionSettings) -> str:
     """Name the file for what this key may use at this address; the key can't be read from it."""
-    parts = (settings.base_url, settings.organization, settings.project, settings.api_key.get_secret_value())
+    key = settings.api_key.get_secret_value() if settings.api_key else ""
+    parts = (settings.base_url, settings.organization, settings.project, key)
     return f"models-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]}.json"
 
 
@@ -150,7 +156,7 @@ def _ask(settings: ConnectionSettings, transport: httpx.BaseTransport | None) ->
     """Ask the server; None when it gives no list, whatever the reason: the delivery itself will tell it."""
     try:
         with new_client(settings, transport=transport) as client:
-            response, body = get_models(client)
+            response, body = get_list(client, "/models")
         return _dates_in(json.loads(body)) if response.is_success else None
     except Exception:  # noqa: BLE001 - what is wrong with the connection stops the delivery itself, with its reason
         return None

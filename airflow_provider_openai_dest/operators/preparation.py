@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
 from airflow_provider_openai_dest.checkpoint.replay import Replay
 from airflow_provider_openai_dest.checkpoint.tidy_results import TidyForm
-from airflow_provider_openai_dest.connection.model_dates import check_model
+from airflow_provider_openai_dest.connection.model_dates import check_model, has_dates
 from airflow_provider_openai_dest.connection.settings import ConnectionSettings
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.hooks.openai_dest import OpenAIDestHook
@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 
 def prepare(operator: OpenAISendRecordsOperator, source: Source, context: Context) -> Delivery:
     """Make what one try of a task delivers with; raises CheckpointMismatchError when it is not what went before."""
-    settings = OpenAIDestHook(operator.conn_id).settings
+    hook = OpenAIDestHook(operator.conn_id)
+    settings = hook.settings
     webhook = OpenAIDestWebhookHook(operator.webhook_conn_id).settings if operator.webhook_conn_id else None
     _check_model(operator, settings)
     endpoint = operator.endpoint_template()
@@ -53,7 +54,9 @@ def prepare(operator: OpenAISendRecordsOperator, source: Source, context: Contex
     return Delivery(
         endpoint=endpoint,
         renderer=renderer,
-        dispatcher=new_dispatcher(settings, _speed_of(operator), _policy_of(operator), ownership.is_kept),
+        dispatcher=new_dispatcher(
+            settings, _speed_of(operator), _policy_of(operator), ownership.is_kept, tokens=hook.tokens
+        ),
         log=log,
         storage=Storage(
             keep_records=operator.keep_records,
@@ -83,7 +86,7 @@ def fingerprint_of(operator: OpenAISendRecordsOperator, settings: ConnectionSett
     template = json.dumps(parts, sort_keys=True, default=repr)
     return {
         "connection": operator.conn_id,
-        "origin": settings.base_url,
+        "origin": settings.base_url + (f"/deployments/{settings.deployment}" if settings.deployment else ""),
         "organization": settings.organization or "",
         "project": settings.project or "",
         "endpoint": f"{operator.endpoint_template().method} {operator.endpoint_template().path}",
@@ -96,7 +99,11 @@ def fingerprint_of(operator: OpenAISendRecordsOperator, settings: ConnectionSett
 def _check_model(operator: OpenAISendRecordsOperator, settings: ConnectionSettings) -> None:
     """Refuse a model that has ended, and log what ends soon; the model of a record is the API's to refuse."""
     model = operator.one_model()
-    if model is None or read_option("check_models").strip().lower() in ("false", "f", "0", "no", "off"):
+    if (
+        model is None
+        or not has_dates(settings)
+        or read_option("check_models").strip().lower() in ("false", "f", "0", "no", "off")
+    ):
         return
     finding = check_model(model, settings, Path(airflow_home()) / "openai_dest" / ".models", now=time.time())
     if finding is not None:

@@ -18,6 +18,7 @@ from airflow_provider_openai_dest.connection.model_dates import (
     Finding,
     cache_name,
     check_model,
+    has_dates,
     judge_model,
 )
 from airflow_provider_openai_dest.connection.settings import ConnectionSettings
@@ -228,3 +229,11 @@ def test_a_cache_that_can_not_be_written_stops_nothing(tmp_path: Path) -> None:
     server = Server(listing(m=None))
     assert [None, None] == [server.check(tmp_path / "file", "m") for _ in range(2)]
     assert 2 == server.asked
+
+
+@pytest.mark.parametrize(
+    ("connection", "asked"), [({"api_key": KEY}, True), ({"api_key": KEY, "auth": "admin_key"}, False)]
+)
+def test_only_an_ordinary_key_is_asked_for(connection: dict[str, Any], asked: bool) -> None:  # noqa: FBT001
+    """An admin's key may not see the models."""
+    assert asked is has_dates(ConnectionSettings(**connection))
