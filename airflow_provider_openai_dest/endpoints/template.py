@@ -59,7 +59,7 @@ class EndpointTemplate:
     :param required: fields that the body must have.
     :param optional: the other fields that the specification names, offered as keywords to Dag authors.
     :param defaults: fields set unless the body has them.
-    :param file_fields: fields of a multipart body that hold files.
+    :param file_fields: fields of a multipart body that hold files; a body that has none of them is sent as JSON.
     :param lines_field: the file field that records may be collected into, as lines of a JSON Lines file.
     :param packing: how several records go in one request; None is one record a request.
     :param answer: ``json``, ``file`` (bytes that are written under the results path), ``ignored``, or ``any``: the
