@@ -122,7 +122,7 @@ class RequestForm:
                 return encode_json(body), "application/json"
             case "multipart":
                 fields, parts = self._taken_apart(body, files)
-                if self.endpoint.file_fields and not parts:  # an id in the place of a file goes as JSON
+                if not parts and self.endpoint.goes_without_files:
                     return encode_json(fields), "application/json"
                 form = MultipartBody(fields, parts)
                 return form, form.content_type
