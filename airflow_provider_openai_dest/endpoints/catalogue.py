@@ -14,11 +14,12 @@ from airflow_provider_openai_dest.endpoints import (
     models,
     moderations,
     responses,
+    uploads,
 )
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.exceptions import ConfigurationError, nearest
 
-_SECTIONS: tuple[ModuleType, ...] = (embeddings, images, files, responses, chat, moderations, audio, models)
+_SECTIONS: tuple[ModuleType, ...] = (embeddings, images, files, uploads, responses, chat, moderations, audio, models)
 
 ENDPOINTS: dict[str, EndpointTemplate] = {
     template.name: template

@@ -22,6 +22,7 @@ __all__ = [
     "AirflowRescheduleException",
     "AirflowSkipException",
     "airflow_home",
+    "default_deferrable",
     "find_stats",
     "is_supervised",
     "read_option",
@@ -40,6 +41,13 @@ def read_option(name: str) -> str:
     from airflow.configuration import conf
 
     return str(conf.get("openai_dest", name, fallback="") or "")
+
+
+def default_deferrable() -> bool:
+    """Read ``[operators] default_deferrable``: whether what can wait without a worker does so."""
+    from airflow.configuration import conf
+
+    return bool(conf.getboolean("operators", "default_deferrable", fallback=False))
 
 
 def airflow_home() -> str:

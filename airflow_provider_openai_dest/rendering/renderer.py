@@ -49,8 +49,13 @@ class RequestForm:
     ) -> None:
         self.endpoint = endpoint
         self.target = Target(base_url, endpoint.path)
+        self._base_url = base_url
         self._headers = tuple((headers or {}).items())
         self._files = files
+
+    def of(self, endpoint: EndpointTemplate) -> RequestForm:
+        """Give the form of another endpoint below the same base URL, with the same headers."""
+        return RequestForm(endpoint, base_url=self._base_url, headers=dict(self._headers))
 
     def checked(self, body: Any) -> Any:
         """Set the endpoint's defaults and refuse a body without its required fields, before it costs money."""

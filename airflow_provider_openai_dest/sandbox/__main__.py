@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             seed=options.seed,
             api_key=options.api_key,
             webhook_secret=options.webhook_secret or None,
+            processing_reads=options.processing_reads,
             port=options.port,
         ) as sandbox:
             print(f"OpenAI sandbox at {sandbox.base_url}", flush=True)
@@ -58,6 +59,8 @@ def _read(arguments: Sequence[str] | None) -> Namespace:
     parser.add_argument("--seed", type=int, default=0, help="seed of the faults' chance (0)")
     parser.add_argument("--api-key", help="the only key that is taken; any by default")
     parser.add_argument("--webhook-secret", default=DEMO_WEBHOOK_SECRET, help="'' takes unsigned webhooks in as well")
+    reads = "reads of a new file until it is processed (0)"
+    parser.add_argument("--processing-reads", type=int, default=0, metavar="N", help=reads)
     return parser.parse_args(arguments)
 
 

@@ -6,7 +6,16 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from airflow_provider_openai_dest.sandbox import chat, embeddings, files, images, moderations, responses, speech
+from airflow_provider_openai_dest.sandbox import (
+    chat,
+    embeddings,
+    files,
+    images,
+    moderations,
+    responses,
+    speech,
+    uploads,
+)
 from airflow_provider_openai_dest.sandbox.answers import Answer, ApiError
 from airflow_provider_openai_dest.sandbox.calls import Call
 from airflow_provider_openai_dest.sandbox.models import MODELS, find_model
@@ -113,6 +122,22 @@ OPERATIONS = (
     Operation(method="GET", path="/v1/files/{file_id}", answer=files.get_file),
     Operation(method="GET", path="/v1/files/{file_id}/content", answer=files.get_file_content),
     Operation(method="DELETE", path="/v1/files/{file_id}", answer=files.delete_file),
+    Operation(method="POST", path="/v1/uploads", json=uploads.UPLOAD, answer=uploads.create_upload),
+    Operation(
+        method="POST",
+        path="/v1/uploads/{upload_id}/parts",
+        form=uploads.PART,
+        answer=uploads.add_upload_part,
+        is_work=True,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/uploads/{upload_id}/complete",
+        json=uploads.COMPLETION,
+        answer=uploads.complete_upload,
+        is_work=True,
+    ),
+    Operation(method="POST", path="/v1/uploads/{upload_id}/cancel", answer=uploads.cancel_upload),
     Operation(
         method="POST",
         path="/v1/responses",

@@ -74,6 +74,7 @@ def running_sandbox(
     seed: int = 0,
     api_key: str | None = None,
     webhook_secret: str | None = None,
+    processing_reads: int = 0,
     port: int = 0,
 ) -> Iterator[Sandbox]:
     """Run a sandbox while the ``with`` block lasts, in a thread, on a free port unless one is named.
@@ -89,6 +90,7 @@ def running_sandbox(
         seed=seed,
         api_key=api_key,
         webhook_secret=webhook_secret,
+        processing_reads=processing_reads,
     )
     server = _Server(SandboxState(settings))
     with socket.create_server((HOST, port)) as listener:

@@ -120,12 +120,15 @@ def _operation(endpoint: EndpointTemplate) -> Schema:
 def _request(endpoint: EndpointTemplate) -> tuple[dict[str, Schema], set[str]]:
     """Give the fields that a request may have, and those that it must have."""
     content_type = CONTENT_TYPES[endpoint.content]
+    parameters = [_resolved(parameter) for parameter in _operation(endpoint).get("parameters", ())]
+    fields = {parameter["name"]: parameter["schema"] for parameter in parameters}
+    required = {parameter["name"] for parameter in parameters if parameter.get("required")}
     if content_type is None:
-        parameters = [_resolved(parameter) for parameter in _operation(endpoint).get("parameters", ())]
-        fields = {parameter["name"]: parameter["schema"] for parameter in parameters}
-        return fields, {parameter["name"] for parameter in parameters if parameter.get("required")}
+        return fields, required
     schema = _operation(endpoint)["requestBody"]["content"][content_type]["schema"]
-    return _properties(schema), {name for part in _variants(schema) for name in part.get("required", ())}
+    return fields | _properties(schema), required | {
+        name for part in _variants(schema) for name in part.get("required", ())
+    }
 
 
 def _answer(endpoint: EndpointTemplate) -> Schema:
