@@ -17,7 +17,7 @@ from airflow_provider_openai_dest.operators.arguments import (
 from airflow_provider_openai_dest.operators.failures import told_to_airflow
 from airflow_provider_openai_dest.operators.send_records import OpenAISendRecordsOperator
 from airflow_provider_openai_dest.rendering.body import WHOLE_RECORD, BodyTemplate
-from airflow_provider_openai_dest.rendering.file_checks import PART_BYTES, UPLOAD_BYTES
+from airflow_provider_openai_dest.rendering.file_checks import EXTENSIONS, PART_BYTES, UPLOAD_BYTES
 from airflow_provider_openai_dest.rendering.file_formats import FileFormat
 from airflow_provider_openai_dest.rendering.line_rules import RULES
 from airflow_provider_openai_dest.rendering.lines import DEFAULT_FILE_LIMIT, FileLimit, LinesRenderer, read_file_per
@@ -112,6 +112,8 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
             raise ConfigurationError("files= are uploaded as they are: give no records, source or file with them")
         if kwargs.get("body") is not None:
             raise ConfigurationError("an upload has no body: give line= for the lines, or files= for files")
+        if file_format != "jsonl" and purpose in EXTENSIONS:
+            raise ConfigurationError(f"purpose={purpose!r} takes JSON Lines only: leave file_format= at 'jsonl'")
         named = "{message.uri}" if files is not None else file
         fields = {"purpose": purpose, "file": named, "expires_after": expires_after}
         self.files = files
