@@ -36,11 +36,16 @@ class Conversation(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn(RenderedRequest):
-    """One request of a conversation. A farewell is sent once even when the sending was stopped."""
+    """One request of a conversation.
+
+    The refusal of one that ``is_telling`` is that of the record, which says something of the other records as well. A
+    farewell is sent once even when the sending was stopped.
+    """
 
     conversation: Conversation
     step: str
     number: int = 0
+    is_telling: bool = False
     is_farewell: bool = False
 
 

@@ -266,8 +266,8 @@ class Dispatcher:
             if conclusion is None:
                 self._flights.again(flight, self._clock.now())
                 return
-            if not self._is_stopped and (conclusion.verdict is Verdict.ABORT or not isinstance(flight.request, Turn)):
-                self._look_ahead(conclusion, len(flight.request.records))
+            if not self._is_stopped:
+                self._look_ahead(conclusion, flight.request)
             settling = settle(flight.request, conclusion)
             del reply, conclusion  # an answer may be large, and is read by then
             self._flights.add_instead(await settling)
@@ -310,13 +310,14 @@ class Dispatcher:
             log.warning("The server is down: no request succeeded for a long time, last %s", self.outage)
             self.stop()
 
-    def _look_ahead(self, conclusion: Conclusion, records: int) -> None:
+    def _look_ahead(self, conclusion: Conclusion, request: RenderedRequest) -> None:
         """Stop when the end of this request says that the others would end the same way."""
-        self.abort = (
-            conclusion.error
-            if conclusion.verdict is Verdict.ABORT
-            else self._prospects.refusal_of_all(conclusion, records)
-        )
+        if conclusion.verdict is Verdict.ABORT:
+            self.abort = conclusion.error
+        elif not isinstance(request, Turn):
+            self.abort = self._prospects.refusal_of_all(conclusion, len(request.records))
+        elif request.is_telling:
+            self.abort = self._prospects.refusal_of_all(conclusion, len(request.conversation.request.records))
         if self.abort:
             self.stop()
 

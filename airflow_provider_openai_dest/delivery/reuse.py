@@ -79,7 +79,7 @@ class ReusedFile:
         return [self._upload()]
 
     def _whole(self) -> RenderedRequest:
-        return as_turn(self.request, self, UPLOAD)
+        return as_turn(self.request, self, UPLOAD, is_telling=True)
 
     async def _uploaded(self, conclusion: Conclusion) -> None:
         if (file := _file_in(conclusion)) is not None:

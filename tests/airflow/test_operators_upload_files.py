@@ -112,9 +112,7 @@ def a_file(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("in_parts", [{}, {"uploads": True, "part_size": 2}])
-def test_a_file_that_is_there_is_not_sent_again(
-    sandbox: Sandbox, tmp_path: Path, a_file: Path, in_parts: Row
-) -> None:
+def test_a_file_that_is_there_is_not_sent_again(sandbox: Sandbox, tmp_path: Path, a_file: Path, in_parts: Row) -> None:
     """A later run uses the file of an earlier one, and its answer says so."""
     (first,) = answers(again(tmp_path, 1, **in_parts))
     sandbox.reset()
@@ -217,7 +215,7 @@ def test_the_task_can_wait_without_a_worker(slow_sandbox: Sandbox, tmp_path: Pat
 
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_a_file_that_can_not_be_processed_is_rejected(
-    slow_sandbox: Sandbox, tmp_path: Path, deferrable: bool
+    slow_sandbox: Sandbox, tmp_path: Path, *, deferrable: bool
 ) -> None:
     """Its records count as rejected with the API's reason, and the task fails without a retry."""
     (tmp_path / "bad.jsonl").write_text("{")
@@ -243,7 +241,7 @@ def test_a_wait_that_takes_too_long_is_for_a_retry(slow_sandbox: Sandbox, tmp_pa
 def test_an_operator_and_a_trigger_pickle(tmp_path: Path) -> None:
     """Both go to other processes."""
     operator = upload(tmp_path, records=CITIES, **WAIT)
-    assert operator.poll_interval == pickle.loads(pickle.dumps(operator)).poll_interval
+    assert operator.poll_interval == pickle.loads(pickle.dumps(operator)).poll_interval  # noqa: S301 - our own bytes
     trigger = OpenAIFileProcessedTrigger(conn_id="c", file_ids=["a"], poll_interval=1, end_time=None)
     assert trigger.serialize() == OpenAIFileProcessedTrigger(**trigger.serialize()[1]).serialize()
 

@@ -123,7 +123,7 @@ def checked(content: bytes, purpose: str = "batch", filename: str = "a.jsonl") -
 
 def sparse(size: int, filename: str = "a.bin") -> FilePart:
     """Give a file of so many bytes that nobody has to write."""
-    return FilePart(name="file", filename=filename, size=size, open=lambda: BytesIO())
+    return FilePart(name="file", filename=filename, size=size, open=BytesIO)
 
 
 def test_a_good_file_passes() -> None:

@@ -62,7 +62,8 @@ def sparse(tmp_path: Path, size: int) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("size", "parts"), [(512_000_000, 0), (512_000_001, 8), (8 * PART_BYTES, 8), (8 * PART_BYTES + 1, 9), (8 * GIB, 128)]
+    ("size", "parts"),
+    [(512_000_000, 0), (512_000_001, 8), (8 * PART_BYTES, 8), (8 * PART_BYTES + 1, 9), (8 * GIB, 128)],
 )
 def test_a_file_above_the_limit_of_one_request_goes_in_parts(tmp_path: Path, size: int, parts: int) -> None:
     """Up to 8 GiB, in parts of 64 MiB; each says its own length, and together they are the file."""
@@ -134,7 +135,7 @@ def test_an_answer_without_an_id_rejects_the_file(tmp_path: Path, answer: dict[s
 
 
 @pytest.mark.parametrize(("expires_in", "is_resumed"), [(3600, True), (121, True), (60, False), (-1, False)])
-def test_an_upload_that_expires_soon_is_not_gone_on_with(tmp_path: Path, expires_in: int, is_resumed: bool) -> None:
+def test_an_upload_that_expires_soon_is_not_gone_on_with(tmp_path: Path, expires_in: int, *, is_resumed: bool) -> None:
     """The parts that are missing would come too late."""
     file = sparse(tmp_path, GIB)
     first = begun(file, log_in(tmp_path))

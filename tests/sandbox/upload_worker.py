@@ -1,4 +1,4 @@
-"""A worker that uploads one file in parts, as a process that a test can kill: ``upload_worker.py file state url try``."""
+"""A worker that uploads one file in parts, as a process that a test can kill."""
 
 from __future__ import annotations
 
