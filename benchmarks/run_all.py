@@ -28,6 +28,7 @@ import rate_limit
 import sharing
 import storm
 import upload
+import uploads
 from processes import ROOT
 from rounds import say
 from section import Section, table
@@ -40,6 +41,7 @@ MEASURES: dict[str, Callable[..., Section]] = {
     "storm": storm.measure,
     "memory": memory.measure,
     "upload": upload.measure,
+    "uploads": uploads.measure,
     "import_cost": import_cost.measure,
 }
 OF_OURS = ("apache-airflow", "httpx", "aiohttp", "httptools", "msgspec", "pydantic")

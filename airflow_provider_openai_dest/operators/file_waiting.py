@@ -45,14 +45,18 @@ def wait_for(conn_id: str, file_ids: Iterable[str], poll_interval: float, second
 
 
 def new_trigger(
-    conn_id: str, file_ids: Iterable[str], poll_interval: float, seconds: float | None
+    conn_id: str,
+    file_ids: Iterable[str],
+    poll_interval: float,
+    seconds: float | None,
+    carried: Mapping[str, Any] | None = None,
 ) -> OpenAIFileProcessedTrigger:
-    """Make what waits without a worker."""
+    """Make what waits without a worker, and gives ``carried`` back."""
     from airflow_provider_openai_dest.triggers.file_processed import OpenAIFileProcessedTrigger
 
     end_time = None if seconds is None else time.time() + seconds
     return OpenAIFileProcessedTrigger(
-        conn_id=conn_id, file_ids=[*file_ids], poll_interval=poll_interval, end_time=end_time
+        conn_id=conn_id, file_ids=[*file_ids], poll_interval=poll_interval, end_time=end_time, carried=carried
     )
 
 

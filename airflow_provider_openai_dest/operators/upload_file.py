@@ -154,14 +154,13 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
         row = super().execute(context)
         return self._wait(context, row) if self.wait else row
 
-    def execute_complete(
-        self, context: Context, event: Any, manifest: dict[str, Any], uploaded: dict[str, Any]
-    ) -> dict[str, Any]:
+    def execute_complete(self, context: Context, event: Any) -> dict[str, Any]:
         """Take what the trigger has found of the files, and return the manifest."""
         from airflow_provider_openai_dest.operators.file_waiting import ends_of
 
         with told_to_airflow(self.log):
-            return self._processed(context, manifest, uploaded, ends_of(event))
+            ends = ends_of(event)
+            return self._processed(context, event["carried"]["manifest"], event["carried"]["uploaded"], ends)
 
     def read_source(self) -> Source:
         """Open the records; with ``files`` there is one for each file."""
@@ -221,8 +220,8 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
         self.log.info("Waiting until %d files are processed", len(uploaded))
         asked = (self.conn_id, uploaded, self.poll_interval, self.wait_timeout)
         if self.deferrable:
-            kwargs = {"manifest": row, "uploaded": uploaded}
-            self.defer(trigger=new_trigger(*asked), method_name="execute_complete", kwargs=kwargs)
+            trigger = new_trigger(*asked, carried={"manifest": row, "uploaded": uploaded})
+            self.defer(trigger=trigger, method_name="execute_complete")
         with told_to_airflow(self.log):
             return self._processed(context, row, uploaded, wait_for(*asked))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -18,14 +18,24 @@ class OpenAIFileProcessedTrigger(BaseTrigger):
     :param file_ids: the files.
     :param poll_interval: seconds between the questions.
     :param end_time: when to give up, in seconds since 1970, so that a restart does not begin the wait anew.
+    :param carried: what the task wants back with the event: ``dag.test()`` forgets the ``kwargs`` of a deferral.
     """
 
-    def __init__(self, *, conn_id: str, file_ids: Sequence[str], poll_interval: float, end_time: float | None) -> None:
+    def __init__(
+        self,
+        *,
+        conn_id: str,
+        file_ids: Sequence[str],
+        poll_interval: float,
+        end_time: float | None,
+        carried: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's
         self.conn_id = conn_id
         self.file_ids = [*file_ids]
         self.poll_interval = poll_interval
         self.end_time = end_time
+        self.carried = dict(carried or {})
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Give what the trigger is made of again in the triggerer."""
@@ -36,6 +46,7 @@ class OpenAIFileProcessedTrigger(BaseTrigger):
                 "file_ids": self.file_ids,
                 "poll_interval": self.poll_interval,
                 "end_time": self.end_time,
+                "carried": self.carried,
             },
         )
 
@@ -54,4 +65,4 @@ class OpenAIFileProcessedTrigger(BaseTrigger):
             found = {"error": type(error).__name__, "message": str(error)}
         else:
             found = {"files": {file_id: end.as_row() for file_id, end in ends.items()}}
-        yield TriggerEvent(found)  # type: ignore[no-untyped-call]  # Airflow's
+        yield TriggerEvent(found | {"carried": self.carried})  # type: ignore[no-untyped-call]  # Airflow's

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from airflow.sdk import DAG
 from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_provider_openai_dest import OpenAIFileProcessedTrigger, OpenAIFileSensor, OpenAIUploadFileOperator
@@ -18,6 +19,7 @@ from airflow_provider_openai_dest.exceptions import ConfigurationError, Transien
 from airflow_provider_openai_dest.operators.airflow_versions import AirflowFailException
 from airflow_provider_openai_dest.sandbox import Sandbox, running_sandbox
 from demo.connections import as_environment
+from tests.airflow.conftest import DagRunResult
 from tests.airflow.operator_context import (
     KEY,
     Row,
@@ -208,7 +210,7 @@ def test_the_task_can_wait_without_a_worker(slow_sandbox: Sandbox, tmp_path: Pat
     event = event_of(defer)
     assert KEY not in repr(defer.trigger.serialize())
     context: Any = {"ti": TaskInstance(task_id="upload")}
-    manifest = operator.execute_complete(context, event=event, **json.loads(json.dumps(defer.kwargs)))
+    manifest = operator.execute_complete(context, event=event)
     assert ((3, 3, 0, 0), "processed") == (counts(manifest), answers(manifest)[0]["status"])
     assert 1 == requests_to(slow_sandbox, UPLOADS)
 
@@ -223,7 +225,7 @@ def test_a_file_that_can_not_be_processed_is_rejected(
     if deferrable:
         defer, ti = deferred(operator), TaskInstance(task_id="upload")
         with pytest.raises(AirflowFailException, match="not valid JSON"):
-            operator.execute_complete({"ti": ti}, event=event_of(defer), **defer.kwargs or {})  # type: ignore[typeddict-item]
+            operator.execute_complete({"ti": ti}, event=event_of(defer))  # type: ignore[typeddict-item]
         xcom = ti.pushed["return_value"]
     else:
         xcom = fail(operator, AirflowFailException, "not valid JSON").xcom
@@ -280,6 +282,19 @@ def test_the_sensor_can_wait_without_a_worker(slow_sandbox: Sandbox, tmp_path: P
     waiting = sensor([uploaded(tmp_path)], deferrable=True, poke_interval=0.01)
     defer = deferred(waiting)
     waiting.execute_complete({}, event=event_of(defer))  # type: ignore[typeddict-item]
+
+
+def test_a_dag_whose_tasks_defer_runs(
+    slow_sandbox: Sandbox, run_dag: Callable[..., DagRunResult], tmp_path: Path
+) -> None:
+    """Airflow itself keeps what is deferred, runs the trigger and comes back with its event."""
+    with DAG("uploads_that_defer", schedule=None) as dag:
+        first = upload(tmp_path, records=CITIES, deferrable=True, **WAIT)
+        file_id = "{{ ti.xcom_pull('upload')['outcomes'][0]['answer']['id'] }}"
+        first >> sensor(file_id, deferrable=True, poke_interval=0.01)
+    result = run_dag(dag)
+    assert {"success"} == {result.state, *result.task_states.values()}
+    assert (counts(result.xcoms["upload"]), "processed") == ((3, 3, 0, 0), answers(result.xcoms["upload"])[0]["status"])
 
 
 def test_a_refused_key_ends_the_wait(slow_sandbox: Sandbox, tmp_path: Path) -> None:
