@@ -1,4 +1,4 @@
-"""Uploads: https://platform.openai.com/docs/api-reference/uploads."""
+"""Uploads, of files above 512 MB in parts: https://platform.openai.com/docs/api-reference/uploads."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ CREATE_UPLOAD = EndpointTemplate(
     path="/uploads",
     required=("filename", "purpose", "bytes", "mime_type"),
     optional=("expires_after",),
+    failed_when={"status": ("cancelled", "expired")},
 )
 
 ADD_UPLOAD_PART = EndpointTemplate(
@@ -24,11 +25,12 @@ COMPLETE_UPLOAD = EndpointTemplate(
     path="/uploads/{upload_id}/complete",
     required=("upload_id", "part_ids"),
     optional=("md5",),
+    failed_when={"status": ("cancelled", "expired")},
 )
 
 CANCEL_UPLOAD = EndpointTemplate(
     name="cancel_upload",
     path="/uploads/{upload_id}/cancel",
-    required=("upload_id",),
     content="none",
+    required=("upload_id",),
 )

@@ -6,11 +6,12 @@ import asyncio
 import gzip
 import time
 import tracemalloc
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from airflow_provider_openai_dest.delivery.aiohttp_wire import LARGE_ANSWERS, PIECE_BYTES, AiohttpWire
 from airflow_provider_openai_dest.delivery.answer_bytes import LARGE_BYTES, MAX_REFUSAL_BYTES, UnusableAnswerError
@@ -106,6 +107,13 @@ def test_a_request_without_a_body_has_none() -> None:
     """Nor a header that tells of one."""
     (received,) = talk(says(), WireRequest(method="GET", url="/v1/models", headers={})).server.requests
     assert ("GET /v1/models HTTP/1.1", {"host"}, b"") == (received.line, set(received.headers), received.body)
+
+
+def test_a_post_without_a_body_says_so() -> None:
+    """A length of zero, without which servers wait for a body or refuse the request (RFC 9110, 8.6)."""
+    (received,) = talk(says(), WireRequest(method="POST", url="/v1/batches/b/cancel", headers={})).server.requests
+    assert {"host", "content-length"} == set(received.headers)
+    assert ("0", b"") == (received.headers["content-length"], received.body)
 
 
 def test_an_answer_is_read_whole() -> None:
