@@ -8,7 +8,6 @@ of none. It holds one place of the source, so its first turn has the records, an
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 import msgspec
@@ -34,8 +33,7 @@ class Conversation(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn(RenderedRequest):
+class Turn(RenderedRequest, frozen=True, kw_only=True):
     """One request of a conversation.
 
     The refusal of one that ``is_telling`` is that of the record, which says something of the other records as well. A
@@ -51,7 +49,7 @@ class Turn(RenderedRequest):
 
 def as_turn(request: RenderedRequest, conversation: Conversation, step: str, **more: Any) -> Turn:
     """Make a request a turn of a conversation."""
-    same = {field.name: getattr(request, field.name) for field in fields(RenderedRequest)}
+    same = {name: getattr(request, name) for name in RenderedRequest.__struct_fields__}
     return Turn(**same | more, conversation=conversation, step=step)
 
 
