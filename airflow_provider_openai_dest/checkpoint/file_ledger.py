@@ -64,7 +64,6 @@ class FileLedger:
                     "filename": str(filename),
                     "purpose": str(purpose),
                 }:
-                    expires_at, created_at = row.get("expires_at"), row.get("created_at") or 0
-                    known = KnownFile(id=file_id, bytes=size, filename=filename, purpose=purpose, expires_at=expires_at)
-                    found.append((created_at, (sha256, purpose, filename), known))
+                    known = KnownFile(id=file_id, bytes=size, filename=filename, purpose=purpose)
+                    found.append((row.get("created_at") or 0, (sha256, purpose, filename), known))
         return {key: known for _, key, known in sorted(found, key=lambda one: one[0])}

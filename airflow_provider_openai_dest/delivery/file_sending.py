@@ -91,7 +91,7 @@ class FileRenderer:
         done = partial(ledger.add, sha256)
         known = ledger.find(sha256, purpose, file.filename)
         upload = None if self._fits(file) else lambda: self._in_parts(request, body, done).begin()
-        return ReusedFile(request, self._form, known, upload=upload, done=done).begin()
+        return ReusedFile(request, self._form, known, upload=upload, done=done, now=self._sending.in_parts.now).begin()
 
     def _fits(self, file: FilePart) -> bool:
         return file.size <= self._sending.whole_bytes

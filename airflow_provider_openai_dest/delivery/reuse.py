@@ -17,6 +17,9 @@ from airflow_provider_openai_dest.rendering.request import RenderedRequest
 
 ASK, UPLOAD = "ask", "upload"
 
+LASTING_SECONDS = 1800
+"""A file that expires sooner is sent again: the tasks that follow are to have it as well."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownFile:
@@ -26,12 +29,13 @@ class KnownFile:
     bytes: int
     filename: str
     purpose: str
-    expires_at: int | None = None
 
-    def is_this(self, file: Mapping[str, Any]) -> bool:
-        """Whether the API still describes it so, and can use it."""
+    def is_this(self, file: Mapping[str, Any], now: float) -> bool:
+        """Whether the API still describes it so, and can use it for a while."""
         same = all(file.get(name) == getattr(self, name) for name in ("id", "bytes", "filename", "purpose"))
-        return same and file.get("status") != "error"
+        expires_at = file.get("expires_at")
+        lasts = not isinstance(expires_at, int) or expires_at > now + LASTING_SECONDS
+        return same and lasts and file.get("status") != "error"
 
 
 class ReusedFile:
@@ -42,6 +46,7 @@ class ReusedFile:
     :param known: what was uploaded before; None uploads at once.
     :param upload: gives the first request of the upload, where the request itself is not it.
     :param done: called with the file's object when it was uploaded.
+    :param now: seconds since 1970.
     """
 
     def __init__(
@@ -52,12 +57,14 @@ class ReusedFile:
         *,
         upload: Callable[[], RenderedRequest] | None,
         done: Callable[[Mapping[str, Any]], None],
+        now: Callable[[], float],
     ) -> None:
         self.request = request
         self._form = form
         self._known = known
         self._upload = upload or self._whole
         self._done = done
+        self._now = now
 
     def begin(self) -> RenderedRequest:
         """Give the first turn."""
@@ -74,7 +81,7 @@ class ReusedFile:
         if conclusion.is_open:
             return conclusion
         file = _file_in(conclusion)
-        if file is not None and self._known is not None and self._known.is_this(file):
+        if file is not None and self._known is not None and self._known.is_this(file, self._now()):
             return answered_with({**file, "reused": True}, conclusion)
         return [self._upload()]
 

@@ -14,6 +14,7 @@ from airflow_provider_openai_dest.checkpoint.upload_log import UploadLog, read_u
 from airflow_provider_openai_dest.delivery.attempts import Conclusion
 from airflow_provider_openai_dest.delivery.conversation import Turn
 from airflow_provider_openai_dest.delivery.file_sending import FileRenderer, FileSending
+from airflow_provider_openai_dest.delivery.reuse import KnownFile
 from airflow_provider_openai_dest.delivery.upload_in_parts import UploadOptions
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
 from airflow_provider_openai_dest.rendering.file_checks import PART_BYTES
@@ -161,6 +162,25 @@ def test_an_upload_log_reads_back_what_was_not_ended() -> None:
     ]
     found = read_uploads(rows)
     assert {"a": ("u2", {3: "p3"})} == {file: (known.id, known.parts) for file, known in found.items()}
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_this"),
+    [
+        ({}, True),
+        ({"expires_at": NOW + 7200}, True),
+        ({"expires_at": NOW + 60}, False),
+        ({"status": "error"}, False),
+        ({"bytes": 4}, False),
+        ({"filename": "b"}, False),
+        ({"purpose": "batch"}, False),
+        ({"id": "file-2"}, False),
+    ],
+)
+def test_a_known_file_must_be_the_one_that_the_api_has(fields: dict[str, Any], *, is_this: bool) -> None:
+    """By all that the API tells of it, and for some time to come."""
+    file = {"id": "file-1", "bytes": 3, "filename": "a", "purpose": "evals", "status": "processed"} | fields
+    assert is_this is KnownFile(id="file-1", bytes=3, filename="a", purpose="evals").is_this(file, NOW)
 
 
 def test_a_ledger_is_read_by_later_runs_of_the_same_account(tmp_path: Path) -> None:
