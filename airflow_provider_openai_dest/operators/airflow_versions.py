@@ -9,18 +9,25 @@ from importlib.util import find_spec
 from typing import Any
 
 try:
-    from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
+    from airflow.sdk.exceptions import (
+        AirflowFailException,
+        AirflowRescheduleException,
+        AirflowSkipException,
+        TaskDeferred,
+    )
 except ImportError:  # Airflow 3.1
     from airflow.exceptions import (  # type: ignore[no-redef,attr-defined,unused-ignore]
         AirflowFailException,
         AirflowRescheduleException,
         AirflowSkipException,
+        TaskDeferred,
     )
 
 __all__ = [
     "AirflowFailException",
     "AirflowRescheduleException",
     "AirflowSkipException",
+    "TaskDeferred",
     "airflow_home",
     "default_deferrable",
     "find_stats",

@@ -112,7 +112,7 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
             raise ConfigurationError("files= are uploaded as they are: give no records, source or file with them")
         if kwargs.get("body") is not None:
             raise ConfigurationError("an upload has no body: give line= for the lines, or files= for files")
-        if file_format != "jsonl" and purpose in EXTENSIONS:
+        if file_format != "jsonl" and is_final(purpose) and purpose in EXTENSIONS:
             raise ConfigurationError(f"purpose={purpose!r} takes JSON Lines only: leave file_format= at 'jsonl'")
         named = "{message.uri}" if files is not None else file
         fields = {"purpose": purpose, "file": named, "expires_after": expires_after}

@@ -12,11 +12,10 @@ from typing import Any
 import httpx
 import pytest
 from airflow.sdk import DAG
-from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_provider_openai_dest import OpenAIFileProcessedTrigger, OpenAIFileSensor, OpenAIUploadFileOperator
 from airflow_provider_openai_dest.exceptions import ConfigurationError, TransientError
-from airflow_provider_openai_dest.operators.airflow_versions import AirflowFailException
+from airflow_provider_openai_dest.operators.airflow_versions import AirflowFailException, TaskDeferred
 from airflow_provider_openai_dest.sandbox import Sandbox, running_sandbox
 from demo.connections import as_environment
 from tests.airflow.conftest import DagRunResult
