@@ -21,6 +21,7 @@ _PUBLIC = {
     "OpenAIEmbeddingOperator": "operators.embedding",
     "OpenAIFileProcessedTrigger": "triggers.file_processed",
     "OpenAIFileSensor": "sensors.file",
+    "OpenAIListSource": "operators.list_source",
     "OpenAIManualRequestOperator": "operators.manual_request",
     "OpenAISendRecordsOperator": "operators.send_records",
     "OpenAIUploadFileOperator": "operators.upload_file",

@@ -45,7 +45,7 @@ LIFETIME = 3600
 JSON_LINES = "application/jsonl"
 """What the API calls lines of JSON, which Python's list of types does not have."""
 
-HASH_BYTES = 1 << 20
+HASH_BYTES = 256 * 1024
 
 FOUND_FILES = 100
 """Newest files among which one is looked for whose end nobody has seen."""
