@@ -114,6 +114,8 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
             raise ConfigurationError("an upload has no body: give line= for the lines, or files= for files")
         if file_format != "jsonl" and is_final(purpose) and purpose in EXTENSIONS:
             raise ConfigurationError(f"purpose={purpose!r} takes JSON Lines only: leave file_format= at 'jsonl'")
+        if wait and (kwargs.get("extract") or {"id": "id"}).get("id") != "id":
+            raise ConfigurationError("wait=True looks for the files' ids in the answers: add 'id': 'id' to extract=")
         named = "{message.uri}" if files is not None else file
         fields = {"purpose": purpose, "file": named, "expires_after": expires_after}
         self.files = files

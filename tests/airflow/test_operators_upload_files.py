@@ -231,6 +231,14 @@ def test_a_file_that_can_not_be_processed_is_rejected(
     assert (1, 0, 1, 0) == counts(xcom)
 
 
+def test_what_is_extracted_must_have_the_id_to_wait_for(slow_sandbox: Sandbox, tmp_path: Path) -> None:
+    """A file whose id is thrown away can't be asked for; one whose id is kept can."""
+    with pytest.raises(ConfigurationError, match="'id': 'id'"):
+        upload(tmp_path, records=CITIES, extract={"name": "filename"}, **WAIT)
+    run(upload(tmp_path, records=CITIES, extract={"id": "id"}, deferrable=False, **WAIT))
+    assert 3 == requests_to(slow_sandbox, LOOKS)
+
+
 def test_a_wait_that_takes_too_long_is_for_a_retry(slow_sandbox: Sandbox, tmp_path: Path) -> None:
     """After wait_timeout the task fails; its retry waits on, and uploads nothing."""
     operator = upload(tmp_path, records=CITIES, deferrable=False, **WAIT | {"wait_timeout": 0})
