@@ -17,7 +17,7 @@ from airflow_provider_openai_dest.operators.arguments import (
 from airflow_provider_openai_dest.operators.failures import told_to_airflow
 from airflow_provider_openai_dest.operators.send_records import OpenAISendRecordsOperator
 from airflow_provider_openai_dest.rendering.body import WHOLE_RECORD, BodyTemplate
-from airflow_provider_openai_dest.rendering.file_checks import EXTENSIONS, PART_BYTES, UPLOAD_BYTES
+from airflow_provider_openai_dest.rendering.file_checks import EXTENSIONS, PART_BYTES, UPLOAD_BYTES, expiry_faults
 from airflow_provider_openai_dest.rendering.file_formats import FileFormat
 from airflow_provider_openai_dest.rendering.line_rules import RULES
 from airflow_provider_openai_dest.rendering.lines import DEFAULT_FILE_LIMIT, FileLimit, LinesRenderer, read_file_per
@@ -114,6 +114,8 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
             raise ConfigurationError("an upload has no body: give line= for the lines, or files= for files")
         if file_format != "jsonl" and is_final(purpose) and purpose in EXTENSIONS:
             raise ConfigurationError(f"purpose={purpose!r} takes JSON Lines only: leave file_format= at 'jsonl'")
+        if expires_after is not None and is_final(expires_after) and (faults := [*expiry_faults(expires_after)]):
+            raise ConfigurationError(*faults)
         if wait and (kwargs.get("extract") or {"id": "id"}).get("id") != "id":
             raise ConfigurationError("wait=True looks for the files' ids in the answers: add 'id': 'id' to extract=")
         named = "{message.uri}" if files is not None else file

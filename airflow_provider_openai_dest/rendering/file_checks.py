@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, BinaryIO
 
@@ -25,6 +25,9 @@ UPLOAD_BYTES = 8 * 1024**3
 PART_BYTES = 64 * 1024 * 1024
 """The most that it takes in one part (https://platform.openai.com/docs/api-reference/uploads/add-part)."""
 
+SHORTEST_LIFE, LONGEST_LIFE = 3600, 2_592_000
+"""Seconds after which a file may expire: an hour to 30 days."""
+
 EXTENSIONS = {"batch": ".jsonl", "fine-tune": ".jsonl"}
 """By purpose, where the API takes one only (https://platform.openai.com/docs/api-reference/files/create)."""
 
@@ -43,6 +46,18 @@ def check_file(file: FilePart, purpose: str, *, in_parts: bool = True) -> None:
 def check_form(file: FilePart, purpose: str, *, in_parts: bool = True) -> None:
     """Raise RecordError for its size and name alone, without a look at its lines."""
     _raise_if_any(file, _outer_faults(file, purpose, in_parts=in_parts))
+
+
+def expiry_faults(expires_after: Any) -> Iterator[str]:
+    """Say what is wrong with when a file expires; texts are left, since they may be placeholders."""
+    if not isinstance(expires_after, Mapping) or {"anchor", "seconds"} != {*expires_after}:
+        yield 'expires_after must be {"anchor": "created_at", "seconds": ...}'
+        return
+    anchor, seconds = expires_after["anchor"], expires_after["seconds"]
+    if anchor != "created_at":
+        yield f"expires_after: anchor={anchor!r} must be 'created_at'"
+    if not isinstance(seconds, str) and not (type(seconds) is int and SHORTEST_LIFE <= seconds <= LONGEST_LIFE):
+        yield f"expires_after: seconds={seconds!r} must be a whole number of {SHORTEST_LIFE:,} to {LONGEST_LIFE:,}"
 
 
 def max_bytes(purpose: str, *, in_parts: bool) -> int:

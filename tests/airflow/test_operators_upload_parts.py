@@ -203,6 +203,10 @@ def test_a_task_killed_before_it_sent_cancels_nothing(sandbox: Sandbox, tmp_path
         ({"parts_at_once": 0}, "parts_at_once"),
         ({"file_format": "xml"}, "file_format"),
         ({"poll_interval": -1}, "poll_interval"),
+        ({"expires_after": {"seconds": 3600}}, "anchor"),
+        ({"expires_after": {"anchor": "last_active_at", "seconds": 3600}}, "created_at"),
+        ({"expires_after": {"anchor": "created_at", "seconds": 3599}}, "3,600"),
+        ({"expires_after": {"anchor": "created_at", "seconds": 2_592_001}}, "2,592,000"),
     ],
 )
 def test_arguments_out_of_bounds_are_refused_when_the_dag_is_parsed(tmp_path: Path, arguments: Row, words: str) -> None:
