@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
 from airflow_provider_openai_dest.exceptions import ConfigurationError, nearest
@@ -104,18 +104,8 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
         **kwargs: Any,
     ) -> None:
         refuse_fixed(type(self), kwargs, "endpoint", "fields", "deduplicate")
-        if is_final(purpose) and purpose not in PURPOSES:
-            raise ConfigurationError(f"unknown purpose {purpose!r}: {nearest(purpose, PURPOSES)}")
-        if file is not None and kwargs.get("files_root") is None:
-            raise ConfigurationError("file= needs files_root=: the folder that files named by records are in")
-        if files is not None and (file is not None or kwargs.get("records") or kwargs.get("source")):
-            raise ConfigurationError("files= are uploaded as they are: give no records, source or file with them")
-        if kwargs.get("body") is not None:
-            raise ConfigurationError("an upload has no body: give line= for the lines, or files= for files")
-        if file_format != "jsonl" and is_final(purpose) and purpose in EXTENSIONS:
-            raise ConfigurationError(f"purpose={purpose!r} takes JSON Lines only: leave file_format= at 'jsonl'")
-        if expires_after is not None and is_final(expires_after) and (faults := [*expiry_faults(expires_after)]):
-            raise ConfigurationError(*faults)
+        _refuse_faults(_source_faults(files, file, kwargs))
+        _refuse_faults(_form_faults(purpose, file_format, expires_after))
         if wait and (kwargs.get("extract") or {"id": "id"}).get("id") != "id":
             raise ConfigurationError("wait=True looks for the files' ids in the answers: add 'id': 'id' to extract=")
         named = "{message.uri}" if files is not None else file
@@ -254,3 +244,29 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
             found = (file for pattern in patterns for file in find_files(pattern, self.storage_conn_id))
             self._files_found = {str(file): file for file in found}
         return self._files_found
+
+
+def _refuse_faults(faults: Iterator[str]) -> None:
+    if found := [*faults]:
+        raise ConfigurationError(*found)
+
+
+def _source_faults(files: Any, file: str | None, given: Mapping[str, Any]) -> Iterator[str]:
+    """Say what is wrong with where the bytes come from."""
+    if file is not None and given.get("files_root") is None:
+        yield "file= needs files_root=: the folder that files named by records are in"
+    if files is not None and (file is not None or given.get("records") or given.get("source")):
+        yield "files= are uploaded as they are: give no records, source or file with them"
+    if given.get("body") is not None:
+        yield "an upload has no body: give line= for the lines, or files= for files"
+
+
+def _form_faults(purpose: Any, file_format: str, expires_after: Any) -> Iterator[str]:
+    """Say what the API would refuse of every file, as far as Jinja leaves nothing open."""
+    if is_final(purpose):
+        if purpose not in PURPOSES:
+            yield f"unknown purpose {purpose!r}: {nearest(purpose, PURPOSES)}"
+        elif file_format != "jsonl" and purpose in EXTENSIONS:
+            yield f"purpose={purpose!r} takes JSON Lines only: leave file_format= at 'jsonl'"
+    if expires_after is not None and is_final(expires_after):
+        yield from expiry_faults(expires_after)
