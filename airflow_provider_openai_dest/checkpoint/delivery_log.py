@@ -26,7 +26,7 @@ from airflow_provider_openai_dest.checkpoint.scope import Scope
 from airflow_provider_openai_dest.checkpoint.upload_log import read_uploads
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.delivery.settled import SettledRecords
-from airflow_provider_openai_dest.delivery.upload_in_parts import KnownUpload
+from airflow_provider_openai_dest.delivery.upload_memory import KnownUpload
 from airflow_provider_openai_dest.exceptions import CheckpointMismatchError, RecordError, TransientError
 from airflow_provider_openai_dest.sinks.folder import Folder, RowLog, list_names, put_file, read_rows
 

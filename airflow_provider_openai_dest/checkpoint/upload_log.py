@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from airflow_provider_openai_dest.delivery.upload_in_parts import KnownUpload
+from airflow_provider_openai_dest.delivery.upload_memory import KnownUpload
 from airflow_provider_openai_dest.exceptions import SinkError
 from airflow_provider_openai_dest.sinks.folder import RowLog
 

@@ -11,13 +11,14 @@ import hashlib
 import json
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 from msgspec.structs import replace
 
 from airflow_provider_openai_dest.delivery.attempts import Conclusion
 from airflow_provider_openai_dest.delivery.conversation import Turn, answered_with, as_turn, read_answer
+from airflow_provider_openai_dest.delivery.upload_memory import UploadMemory
 from airflow_provider_openai_dest.delivery.verdict import Verdict
 from airflow_provider_openai_dest.endpoints.files import LIST_FILES
 from airflow_provider_openai_dest.endpoints.uploads import (
@@ -51,31 +52,6 @@ FOUND_FILES = 100
 """Newest files among which one is looked for whose end nobody has seen."""
 
 CREATE, ADD, COMPLETE, FIND, CANCEL = "create", "add", "complete", "find", "cancel"
-
-
-@dataclass(slots=True, kw_only=True)
-class KnownUpload:
-    """An upload that an earlier try began: the ids of its parts by their number, from 0 on."""
-
-    id: str
-    expires_at: int
-    parts: dict[int, str] = field(default_factory=dict)
-
-
-class UploadMemory(Protocol):
-    """Keeps uploads beyond the life of a worker. What it can't keep is sent again, so it raises nothing."""
-
-    def unfinished(self, file: str) -> KnownUpload | None:
-        """Give what an earlier try began and did not end."""
-
-    def begun(self, file: str, upload_id: str, expires_at: int) -> None:
-        """Take an upload that was created."""
-
-    def added(self, upload_id: str, number: int, part_id: str) -> None:
-        """Take a part that is there."""
-
-    def ended(self, upload_id: str) -> None:
-        """Take that an upload is completed or given up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
