@@ -21,6 +21,7 @@ from airflow_provider_openai_dest.checkpoint.marks import Marks
 from airflow_provider_openai_dest.delivery.answer import ReadOutcomes, read_outcomes
 from airflow_provider_openai_dest.delivery.answer_bytes import LARGE_BYTES
 from airflow_provider_openai_dest.delivery.attempts import Conclusion
+from airflow_provider_openai_dest.delivery.conversation import Turn
 from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher
 from airflow_provider_openai_dest.delivery.event_loop import run_in_loop
 from airflow_provider_openai_dest.delivery.intake import UNKNOWN_FATE, Census, Intake, read_ahead
@@ -249,6 +250,11 @@ class Destination:
             self._settlement = settlement
 
             async def settle(request: RenderedRequest, conclusion: Conclusion) -> Iterable[RenderedRequest]:
+                if isinstance(request, Turn):
+                    following = await request.conversation.concluded(request, conclusion)
+                    if not isinstance(following, Conclusion):
+                        return following
+                    request, conclusion = request.conversation.request, following
                 if conclusion.may_pass_halved and (halves := self._renderer.split(request)):
                     if conclusion.maybe_billed:
                         self._fates.halved(request.records)

@@ -23,8 +23,10 @@ import msgspec
 from airflow_provider_openai_dest.checkpoint.claims import Claimed, read_claims
 from airflow_provider_openai_dest.checkpoint.marks import Marks, MarksLog, read_marks
 from airflow_provider_openai_dest.checkpoint.scope import Scope
+from airflow_provider_openai_dest.checkpoint.upload_log import read_uploads
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.delivery.settled import SettledRecords
+from airflow_provider_openai_dest.delivery.upload_memory import KnownUpload
 from airflow_provider_openai_dest.exceptions import CheckpointMismatchError, RecordError, TransientError
 from airflow_provider_openai_dest.sinks.folder import Folder, RowLog, list_names, put_file, read_rows
 
@@ -124,6 +126,11 @@ class DeliveryLog:
         """Read which records earlier tries of this delivery may have sent."""
         names = [name for _, name in self._logs("claims")]
         return read_claims(read_rows(self.folder, self._files_of(name)) for name in names)
+
+    def uploads(self) -> dict[str, KnownUpload]:
+        """Read which files earlier tries of this delivery have sent in part."""
+        names = [name for _, name in reversed(self._logs("uploads"))]
+        return read_uploads(chain.from_iterable(read_rows(self.folder, self._files_of(name)) for name in names))
 
     def delivered(self, kind: str) -> Iterator[Outcome]:
         """Read what earlier tries of this delivery delivered, for a log whose rejections each try sends again."""

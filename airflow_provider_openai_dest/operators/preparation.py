@@ -46,14 +46,15 @@ def prepare(operator: OpenAISendRecordsOperator, source: Source, context: Contex
     webhook = OpenAIDestWebhookHook(operator.webhook_conn_id).settings if operator.webhook_conn_id else None
     _check_model(operator, settings)
     endpoint = operator.endpoint_template()
-    renderer = operator.renderer(operator.request_form(settings))
+    form = operator.request_form(settings)
+    renderer = operator.renderer(form)
     fingerprint = fingerprint_of(operator, settings, source)
     log = _open_log(operator, context, fingerprint)
     _log_start(operator, log, settings.base_url, context["ti"].try_number)
     ownership = new_ownership(log, context)
     return Delivery(
         endpoint=endpoint,
-        renderer=renderer,
+        renderer=operator.with_state(renderer, form, log, settings),
         dispatcher=new_dispatcher(
             settings, _speed_of(operator), _policy_of(operator), ownership.is_kept, tokens=hook.tokens
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
@@ -60,6 +61,7 @@ class RequestForm:
         self.endpoint = endpoint
         self.target = Target(base_url, endpoint.path, query)
         self.files = files
+        self._same = partial(RequestForm, base_url=base_url, headers=headers, query=query)
         self._headers = RequestHeaders(headers or {})
         self._rule = RULES.get(endpoint.name)
         self._parts: dict[str, Any] = {"base_url": base_url, "query": query, "headers": headers, "files": files}
@@ -72,6 +74,10 @@ class RequestForm:
     def uses_record(self) -> bool:
         """Whether more than the body may differ from one record to another."""
         return self.target.uses_record or self._headers.uses_record
+
+    def of(self, endpoint: EndpointTemplate) -> RequestForm:
+        """Give the form of another endpoint below the same base URL, with the same headers and parameters."""
+        return self._same(endpoint)
 
     def checked(self, body: Any) -> Any:
         """Set the endpoint's defaults and refuse a body without its required fields, before it costs money."""

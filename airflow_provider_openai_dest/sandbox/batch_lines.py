@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from airflow_provider_openai_dest.sandbox.answers import JSON, Answer, ApiError
+from airflow_provider_openai_dest.sandbox.answers import Answer, ApiError
 from airflow_provider_openai_dest.sandbox.calls import Call, Request
 from airflow_provider_openai_dest.sandbox.operation import Operation
 from airflow_provider_openai_dest.sandbox.state import SandboxState
@@ -67,7 +67,8 @@ def read_lines(data: bytes, endpoint: str) -> tuple[list[Line], list[dict[str, A
             else LineError("empty_file", "The batch file is empty.")
         )
         return [], [error.as_json(None)]
-    lines, errors = [], []
+    lines: list[Line] = []
+    errors: list[dict[str, Any]] = []
     ids: set[str] = set()
     for number, raw in enumerate(raws, start=1):
         try:

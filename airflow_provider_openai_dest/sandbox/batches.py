@@ -104,9 +104,7 @@ def _file(state: SandboxState, batch: Batch, what: str, data: bytes) -> str | No
     if not data:
         return None
     name = f"{batch.id}_{what}.jsonl"
-    kept = state.files.add(
-        name=name, purpose="batch_output", data=data, lifetime=batch.lifetime, now=state.timestamp()
-    )
+    kept = state.files.add(name=name, purpose="batch_output", data=data, lifetime=batch.lifetime, now=state.timestamp())
     return kept.id
 
 

@@ -13,7 +13,7 @@ from starlette.datastructures import Headers, QueryParams
 from starlette.types import Receive, Scope, Send
 
 from airflow_provider_openai_dest.sandbox.answers import Answer, ApiError
-from airflow_provider_openai_dest.sandbox.calls import Call, Request, read_call
+from airflow_provider_openai_dest.sandbox.calls import Request, read_call
 from airflow_provider_openai_dest.sandbox.damage import altered, instead_of_work
 from airflow_provider_openai_dest.sandbox.faults import MODES, FaultRule
 from airflow_provider_openai_dest.sandbox.operation import Operation

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from airflow_provider_openai_dest.sandbox.batch_store import BatchStore
 from airflow_provider_openai_dest.sandbox.counters import Counters
 from airflow_provider_openai_dest.sandbox.fault_plan import FaultPlan
 from airflow_provider_openai_dest.sandbox.file_store import FileStore
@@ -12,6 +13,7 @@ from airflow_provider_openai_dest.sandbox.inbox import Inbox
 from airflow_provider_openai_dest.sandbox.issued_tokens import IssuedTokens
 from airflow_provider_openai_dest.sandbox.rate_limit import RateLimit
 from airflow_provider_openai_dest.sandbox.settings import SandboxSettings
+from airflow_provider_openai_dest.sandbox.upload_store import UploadStore
 
 
 class SandboxState:
@@ -19,7 +21,9 @@ class SandboxState:
 
     def __init__(self, settings: SandboxSettings) -> None:
         self.settings = settings
-        self.files = FileStore(settings.max_file_bytes)
+        self.files = FileStore(settings.max_file_bytes, settings.processing_reads)
+        self.uploads = UploadStore(settings.max_file_bytes)
+        self.batches = BatchStore()
         self.responses: dict[str, dict[str, Any]] = {}
         self.counters = Counters()
         self.inbox = Inbox(settings.webhook_secret)
@@ -28,7 +32,7 @@ class SandboxState:
         self.limit = self._full_limit()
 
     def forget(self) -> None:
-        """Clear counters, buckets and the inbox; files, responses and fault rules stay."""
+        """Clear counters, buckets and the inbox; files, uploads, batches, responses and fault rules stay."""
         self.counters.forget()
         self.inbox.forget()
         self.limit = self._full_limit()
