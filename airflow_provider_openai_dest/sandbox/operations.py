@@ -14,6 +14,7 @@ from airflow_provider_openai_dest.sandbox import (
     moderations,
     responses,
     speech,
+    transcriptions,
     uploads,
 )
 from airflow_provider_openai_dest.sandbox.answers import Answer, ApiError
@@ -114,6 +115,8 @@ _OPERATIONS = (
         is_work=True,
     ),
     Operation(method="GET", path="/v1/responses/{response_id}", answer=responses.get_response),
+    Operation(method="DELETE", path="/v1/responses/{response_id}", answer=responses.delete_response),
+    Operation(method="POST", path="/v1/responses/{response_id}/cancel", answer=responses.cancel_response),
     Operation(
         method="POST",
         path="/v1/chat/completions",
@@ -138,6 +141,20 @@ _OPERATIONS = (
         answer=speech.create_speech,
         is_work=True,
     ),
+    Operation(
+        method="POST",
+        path="/v1/audio/transcriptions",
+        form=transcriptions.TRANSCRIPTION,
+        answer=transcriptions.create_transcription,
+        is_work=True,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/audio/translations",
+        form=transcriptions.TRANSLATION,
+        answer=transcriptions.create_translation,
+        is_work=True,
+    ),
 )
 
 _BATCHED = {operation.path: operation for operation in _OPERATIONS if operation.path in batches.ENDPOINTS}
@@ -156,7 +173,10 @@ EXCHANGE_TOKEN = Operation(
 
 # What Azure's classic API has below a deployment; of the rest it has ``/openai`` in the place of ``/v1``.
 DEPLOYED = frozenset(
-    {"/v1/embeddings", "/v1/chat/completions", "/v1/images/generations", "/v1/images/edits", "/v1/audio/speech"}
+    {
+        *("/v1/embeddings", "/v1/chat/completions", "/v1/images/generations", "/v1/images/edits"),
+        *("/v1/audio/speech", "/v1/audio/transcriptions", "/v1/audio/translations"),
+    }
 )
 
 
