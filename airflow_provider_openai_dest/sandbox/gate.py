@@ -91,7 +91,7 @@ class Gate:
         call = await read_call(request, operation.json, operation.form)
         tokens = operation.tokens_of(call)
         if operation.count_tokens:
-            state.limit.admit(tokens, time.monotonic(), call.body.get("model", "the default model"))
+            state.limit.admit(tokens, state.clock(), call.body.get("model", "the default model"))
         answer = operation.answer(state, call)
         if operation.is_work:
             state.counters.count_work(operation.pieces_of(call), tokens)
@@ -101,7 +101,7 @@ class Gate:
     def _headers(self, started: float) -> dict[str, str]:
         if not self.operation.needs_key:
             return {}
-        limits = self.state.limit.headers(time.monotonic()) if self.operation.count_tokens else {}
+        limits = self.state.limit.headers(self.state.clock()) if self.operation.count_tokens else {}
         return {
             "x-request-id": f"req_{secrets.token_hex(16)}",
             "openai-version": "2020-10-01",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_openai_dest.sandbox.batch_store import BatchStore
@@ -17,10 +18,14 @@ from airflow_provider_openai_dest.sandbox.upload_store import UploadStore
 
 
 class SandboxState:
-    """What one sandbox remembers; only its event loop touches it."""
+    """What one sandbox remembers; only its event loop touches it.
 
-    def __init__(self, settings: SandboxSettings) -> None:
+    :param clock: gives monotonic seconds, for what is limited and what expires.
+    """
+
+    def __init__(self, settings: SandboxSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self.settings = settings
+        self.clock = clock
         self.files = FileStore(settings.max_file_bytes, settings.processing_reads)
         self.uploads = UploadStore(settings.max_file_bytes)
         self.batches = BatchStore()
@@ -40,10 +45,6 @@ class SandboxState:
     def timestamp(self) -> int:
         """Give the time as the API tells it, in Unix seconds."""
         return int(time.time())
-
-    def clock(self) -> float:
-        """Give monotonic seconds, for what expires."""
-        return time.monotonic()
 
     def _full_limit(self) -> RateLimit:
         return RateLimit(
