@@ -200,9 +200,7 @@ def test_errors(sandbox, client, rule):
     sandbox.set_faults(rule)
     try:
         with pytest.raises(openai.APIError) as caught:
-            client.embeddings.create(
-                model="text-embedding-3-small", input="a", encoding_format="float", timeout=timeout
-            )
+            client.embeddings.create(**wanted, timeout=timeout)
     finally:
         sandbox.set_faults()
 
