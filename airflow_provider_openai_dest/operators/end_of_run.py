@@ -23,10 +23,10 @@ def log_end(log: Logger, manifest: Mapping[str, Any]) -> None:
         log.info("%s", line)
     log.info("::endgroup::")
     for kind in manifest["rejections"]:
-        log.warning("%s", _kind(kind))
+        log.warning("%s", worded_kind(kind))
     if (webhook := manifest["webhook"]) and webhook["delivered"] < webhook["input"]:
         for kind in webhook["rejections"]:
-            log.warning("Webhook: %s", _kind(kind))
+            log.warning("Webhook: %s", worded_kind(kind))
         if webhook["undelivered"]:
             log.warning("What did not arrive: %s (OpenAIWebhookOperator(source=...) sends it)", webhook["undelivered"])
     for line in (*_billed(manifest), *_next_steps(manifest)):
@@ -52,6 +52,8 @@ def _traffic(manifest: Mapping[str, Any]) -> Iterator[str]:
         yield f"Rate limit: {_count(manifest['waits'], 'refusal')} (429){waited}"
     if (tokens := manifest["usage"].get("total_tokens")) is not None:
         yield f"Tokens: {tokens:,}"
+    if (cost := manifest.get("cost")) is not None:
+        yield f"Cost: ${cost:,.6f} over all tries, by the price list"
 
 
 def _billed(manifest: Mapping[str, Any]) -> Iterator[str]:
@@ -88,7 +90,8 @@ def _next_steps(manifest: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _kind(kind: Mapping[str, Any]) -> str:
+def worded_kind(kind: Mapping[str, Any]) -> str:
+    """Word one of a manifest's ``rejections``."""
     return (
         f"{kind['count']:,} {kind['status']} with {kind['code']}: {kind['first_message']} "
         f"(the first is record {kind['first_key']!r})"

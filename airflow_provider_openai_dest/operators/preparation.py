@@ -11,7 +11,11 @@ from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
 from airflow_provider_openai_dest.checkpoint.replay import Replay
 from airflow_provider_openai_dest.checkpoint.tidy_results import TidyForm
 from airflow_provider_openai_dest.connection.settings import ConnectionSettings
+from airflow_provider_openai_dest.connection.webhook_settings import WebhookSettings
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
+from airflow_provider_openai_dest.delivery.billing import Billing
+from airflow_provider_openai_dest.delivery.budget import Budget, BudgetLimits
+from airflow_provider_openai_dest.delivery.preview import Preview
 from airflow_provider_openai_dest.hooks.openai_dest import OpenAIDestHook
 from airflow_provider_openai_dest.hooks.webhook import OpenAIDestWebhookHook
 from airflow_provider_openai_dest.operators.assembly import Delivery, Speed, Storage, new_dispatcher
@@ -25,9 +29,13 @@ from airflow_provider_openai_dest.operators.places import (
     scope_of,
     was_rescheduled,
 )
+from airflow_provider_openai_dest.prices import PriceList, price_list, require_prices
 from airflow_provider_openai_dest.sinks.parquet import require_pyarrow
 from airflow_provider_openai_dest.sources.quarantine import QuarantineSource
 from airflow_provider_openai_dest.sources.record import Source
+
+PREVIEW_FOLDER = "preview"
+"""Below the results: a preview is a delivery of its own."""
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -35,12 +43,18 @@ if TYPE_CHECKING:
     from airflow_provider_openai_dest.operators.send_records import OpenAISendRecordsOperator
 
 
-def prepare(operator: OpenAISendRecordsOperator, source: Source, context: Context) -> Delivery:
-    """Make what one try of a task delivers with; raises CheckpointMismatchError when it is not what went before."""
+def prepare(
+    operator: OpenAISendRecordsOperator, source: Source, context: Context, preview: Preview | None = None
+) -> Delivery:
+    """Make what one try of a task delivers with; raises CheckpointMismatchError when it is not what went before.
+
+    A preview is a delivery of its own, in a folder of its own, so that the real one never sees it.
+    """
     settings = OpenAIDestHook(operator.conn_id).settings
-    webhook = OpenAIDestWebhookHook(operator.webhook_conn_id).settings if operator.webhook_conn_id else None
+    webhook = _webhook_of(operator)
     endpoint = operator.endpoint_template()
     renderer = operator.renderer(operator.request_form(settings))
+    prices, budget = _spending_of(operator, settings)
     fingerprint = fingerprint_of(operator, settings, source)
     log = _open_log(operator, context, fingerprint)
     _log_start(operator, log, settings.base_url, context["ti"].try_number)
@@ -48,7 +62,7 @@ def prepare(operator: OpenAISendRecordsOperator, source: Source, context: Contex
     return Delivery(
         endpoint=endpoint,
         renderer=renderer,
-        dispatcher=new_dispatcher(settings, _speed_of(operator), _policy_of(operator), ownership.is_kept),
+        dispatcher=new_dispatcher(settings, _speed_of(operator), _policy_of(operator), ownership.is_kept, budget),
         log=log,
         storage=Storage(
             keep_records=operator.keep_records,
@@ -63,6 +77,8 @@ def prepare(operator: OpenAISendRecordsOperator, source: Source, context: Contex
         quarantine_unknown=operator.on_unknown == "quarantine",
         replay=_replay_of(source, fingerprint["endpoint"], log, keep_records=operator.keep_records),
         secrets=settings.secrets,
+        billing=Billing(prices, budget),
+        preview=preview,
         meter=meter_of(context, endpoint=endpoint.name, model=operator.one_model()),
     )
 
@@ -89,15 +105,16 @@ def fingerprint_of(operator: OpenAISendRecordsOperator, settings: ConnectionSett
 
 def _open_log(operator: OpenAISendRecordsOperator, context: Context, fingerprint: dict[str, str]) -> DeliveryLog:
     scope = scope_of(context)
+    folder = results_folder(operator.results, scope, operator.storage_conn_id)
     # A try that has waited goes on with itself, also where each try sends everything anew.
     resume = "auto" if operator.resume == "never" and was_rescheduled(context) else operator.resume
     return DeliveryLog(
-        results_folder(operator.results, scope, operator.storage_conn_id),
+        folder / PREVIEW_FOLDER if operator.preview else folder,
         scope,
         try_number=context["ti"].try_number,
         generation=generation_of(context),
         fingerprint=fingerprint,
-        resume=resume,
+        resume="never" if operator.preview else resume,
         on_mismatch=operator.on_mismatch,
     )
 
@@ -111,7 +128,7 @@ def _log_start(operator: OpenAISendRecordsOperator, log: DeliveryLog, base_url: 
         log.folder,
         ", after what earlier tries have settled" if log.is_resumed else "",
     )
-    if try_number > 1 and not log.is_resumed and log.number == 1:
+    if try_number > 1 and not log.is_resumed and log.number == 1 and not operator.preview:
         operator.log.warning(
             "Try %d finds no state of earlier tries in %s and sends everything: "
             "results= in a storage that all workers share would keep it",
@@ -136,6 +153,29 @@ def _tidy_form_of(operator: OpenAISendRecordsOperator) -> TidyForm:
 def _policy_of(operator: OpenAISendRecordsOperator) -> RetryPolicy:
     is_quarantined = operator.on_unknown == "quarantine"
     return RetryPolicy(ambiguous_retries=operator.ambiguous_retries, quarantine_unknown=is_quarantined)
+
+
+def _webhook_of(operator: OpenAISendRecordsOperator) -> WebhookSettings | None:
+    if operator.preview or not operator.webhook_conn_id:
+        return None
+    return OpenAIDestWebhookHook(operator.webhook_conn_id).settings
+
+
+def _spending_of(
+    operator: OpenAISendRecordsOperator, settings: ConnectionSettings
+) -> tuple[PriceList | None, Budget | None]:
+    """Give prices and budget; raises ConfigurationError for a limit in dollars without prices."""
+    model, prices = operator.one_model(), price_list(settings.base_url)
+    limits = BudgetLimits(
+        max_cost=operator.max_cost,
+        max_tokens_total=operator.max_tokens_total,
+        max_requests=operator.max_requests,
+    )
+    if limits.max_cost is not None:
+        prices = require_prices(prices, model)
+    if prices and model:
+        prices.of(model)  # read here, before anything waits for it
+    return prices, Budget(limits, prices) if limits else None
 
 
 def _speed_of(operator: OpenAISendRecordsOperator) -> Speed:

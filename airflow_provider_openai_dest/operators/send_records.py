@@ -13,6 +13,7 @@ from airflow_provider_openai_dest.exceptions import ConfigurationError, Transien
 from airflow_provider_openai_dest.operators.arguments import (
     as_data,
     as_literal,
+    check_dollars,
     check_numbers,
     check_seconds,
     check_words,
@@ -97,6 +98,13 @@ class OpenAISendRecordsOperator(BaseOperator):
     :param skip_on_empty: skip the task when there are no records; otherwise it succeeds with zero counts.
     :param max_xcom_bytes: outcomes stand in the returned manifest while their JSON is smaller than this; default
         ``[openai_dest] max_xcom_bytes``, 49152.
+    :param max_cost: US dollars that may be spent, over all tries: nothing more is sent then, the rest is pending, and
+        the task fails without a retry. Needs the extra ``cost``, and a model whose price is known.
+    :param max_tokens_total: tokens, sent and received, that may be used over all tries; in the same way.
+    :param max_requests: requests that each try may send, repeated ones included; in the same way.
+    :param preview: send just the first so many records, and show what is sent and answered; the rows go to the folder
+        ``preview`` below the results, nothing is forwarded, and the real delivery sends these records again.
+    :param estimate_only: send nothing: read and render all, and return what would be sent and cost, and what rejected.
     :param files_root: folder, as a path or URI, that files named by records must be in.
     """
 
@@ -144,6 +152,11 @@ class OpenAISendRecordsOperator(BaseOperator):
         on_mismatch: OnMismatch = "fail",
         skip_on_empty: bool = False,
         max_xcom_bytes: int | None = None,
+        max_cost: float | None = None,
+        max_tokens_total: int | None = None,
+        max_requests: int | None = None,
+        preview: int | None = None,
+        estimate_only: bool = False,
         files_root: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -186,6 +199,11 @@ class OpenAISendRecordsOperator(BaseOperator):
         self.on_mismatch = on_mismatch
         self.skip_on_empty = skip_on_empty
         self.max_xcom_bytes = max_xcom_bytes
+        self.max_cost = max_cost
+        self.max_tokens_total = max_tokens_total
+        self.max_requests = max_requests
+        self.preview = preview
+        self.estimate_only = estimate_only
         self.files_root = files_root
         self._sends_once = records is None and source is None
         self._records_are_text = isinstance(records, str) and has_jinja(records)
@@ -197,6 +215,13 @@ class OpenAISendRecordsOperator(BaseOperator):
         """Deliver the records and return the manifest."""
         with told_to_airflow(self.log):
             return self._deliver(context)
+
+    def dry_run(self) -> None:
+        """Show the template fields, and what would be sent and cost; nothing is sent."""
+        from airflow_provider_openai_dest.operators.before_sending import log_estimate
+
+        super().dry_run()
+        log_estimate(self)
 
     def on_kill(self) -> None:
         """Send nothing more; what was answered is kept, the rest stays pending."""
@@ -268,18 +293,23 @@ class OpenAISendRecordsOperator(BaseOperator):
 
     def _deliver(self, context: Context) -> dict[str, Any]:
         from airflow_provider_openai_dest.operators.airflow_versions import AirflowSkipException
+        from airflow_provider_openai_dest.operators.before_sending import log_estimate, log_preview, previewing
         from airflow_provider_openai_dest.operators.preparation import prepare
         from airflow_provider_openai_dest.operators.quarantine_of import QuarantineOf
 
         if isinstance(self.source, QuarantineOf):
             self.source = self.source.found(lambda text: self.render_template(text, context), self.storage_conn_id)
-        source = self.read_source()
-        delivery = self._delivery = prepare(self, source, context)
+        if self.estimate_only:
+            return log_estimate(self)
+        source, preview = previewing(self, self.read_source())
+        delivery = self._delivery = prepare(self, source, context, preview)
         if self._is_killed:
             raise TransientError("the task was killed before anything was sent")
         manifest = delivery.run(source)
         row = manifest.as_dict()
         log_end(self.log, row)
+        if preview:
+            row["preview"] = log_preview(self, preview)
         try:
             delivery.raise_failure(manifest, webhook_required=self.webhook_required)
             self._tolerance().check(manifest)
@@ -322,8 +352,12 @@ class OpenAISendRecordsOperator(BaseOperator):
                 "requests_per_day": (self.requests_per_day, 1, None),
                 "ambiguous_retries": (self.ambiguous_retries, 0, None),
                 "max_xcom_bytes": (self.max_xcom_bytes, 0, None),
+                "max_tokens_total": (self.max_tokens_total, 1, None),
+                "max_requests": (self.max_requests, 1, None),
+                "preview": (self.preview, 1, None),
             }
         )
+        check_dollars({"max_cost": self.max_cost})
         check_seconds({"max_wait": (self.max_wait, 1)})
         self._tolerance()
         refuse_double_braces(self.body, "body")

@@ -20,6 +20,9 @@ from airflow_provider_openai_dest.rendering.target import Target
 from airflow_provider_openai_dest.rendering.tokens import BYTES_A_TOKEN
 from airflow_provider_openai_dest.sources.record import Record
 
+OUTPUT_BOUNDS = ("max_output_tokens", "max_completion_tokens", "max_tokens")
+"""How the API's endpoints call the most tokens of an answer."""
+
 Rendered = RenderedRequest | RefusedRecord | Duplicate
 
 
@@ -88,6 +91,7 @@ class RequestForm:
             model=model if isinstance(model, str) else "",
             tokens=_estimated(pack, content),
             images=images if self.endpoint.images_field and isinstance(images, int) else 0,
+            output_tokens=_output_bound(fields) if pack is None else 0,
             pack=pack,
             claim=claim,
         )
@@ -214,6 +218,15 @@ def _as_fields(body: Any) -> dict[str, Any]:
     if not isinstance(body, Mapping):
         raise RecordError("not_an_object", "a form needs an object as its body")
     return dict(body)
+
+
+def _output_bound(fields: Mapping[str, Any]) -> int | None:
+    """Give the most tokens that the answer may have, where the body bounds it; ``n`` is how many answers there are."""
+    for name in OUTPUT_BOUNDS:
+        if type(bound := fields.get(name)) is int and bound > 0:
+            answers = fields.get("n")
+            return bound * answers if type(answers) is int and answers > 0 else bound
+    return None
 
 
 def _estimated(pack: Pack | None, content: bytes | MultipartBody | None) -> int:

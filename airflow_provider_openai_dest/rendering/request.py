@@ -39,7 +39,8 @@ class Pack:
 class RenderedRequest:
     """One request, ready to be sent any number of times.
 
-    ``model``, ``tokens`` (an estimate) and ``images`` are what the rate limit reserves. ``pack`` is set when several
+    ``model``, ``tokens`` (an estimate) and ``images`` are what the rate limit reserves; ``output_tokens`` is what the
+    body lets the answer have at most, None where it does not say. ``pack`` is set when several
     records share it. ``claim`` is set where records that come later share the answer.
     """
 
@@ -52,6 +53,7 @@ class RenderedRequest:
     model: str = ""
     tokens: int = 0
     images: int = 0
+    output_tokens: int | None = None
     pack: Pack | None = None
     claim: Claim | None = None
 

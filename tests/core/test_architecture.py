@@ -23,12 +23,13 @@ PACKAGE = "airflow_provider_openai_dest"
 DIRECTIONS: dict[str, set[str]] = {
     "exceptions": set(),
     "provider_info": set(),
+    "prices": {"exceptions"},
     "endpoints": {"exceptions"},
     "connection": {"exceptions"},
     "sources": {"exceptions"},
     "rendering": {"sources", "endpoints", "connection.url", "exceptions"},
-    "delivery": {"rendering", "sources", "endpoints", "connection", "exceptions"},
-    "manifest": {"delivery", "sources", "exceptions"},
+    "delivery": {"prices", "rendering", "sources", "endpoints", "connection", "exceptions"},
+    "manifest": {"delivery", "prices", "sources", "exceptions"},
     # A webhook item is a rendered request like any other, and a delivery of them has a manifest.
     "sinks": {"manifest", "delivery", "rendering", "sources", "endpoints", "exceptions"},
     "checkpoint": {"manifest", "delivery", "rendering", "sources", "sinks", "exceptions"},
@@ -36,6 +37,7 @@ DIRECTIONS: dict[str, set[str]] = {
         *("manifest", "checkpoint", "sinks", "delivery"),
         *("rendering", "sources", "connection", "endpoints", "exceptions"),
     },
+    "estimate": {"manifest", "prices", "delivery", "rendering", "sources", "endpoints", "exceptions"},
     # A server that shared code with the client would share its mistakes.
     "sandbox": {"exceptions"},
 }
