@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from airflow_provider_openai_dest.prices import PriceList, TokenCounts, read_counts
+from airflow_provider_openai_dest.exceptions import ConfigurationError
+from airflow_provider_openai_dest.prices import PriceList, TokenCounts, price_list, read_counts, require_prices
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
 
 
@@ -22,11 +23,26 @@ class BudgetLimits:
     :param max_cost: US dollars, over all tries of a delivery.
     :param max_tokens_total: tokens, sent and received, over all tries of a delivery.
     :param max_requests: requests of one try, repeated ones included.
+
+    Raises ConfigurationError with the faults of all three.
     """
 
     max_cost: float | None = None
     max_tokens_total: int | None = None
     max_requests: int | None = None
+
+    def __post_init__(self) -> None:
+        faults = [
+            f"{name}={value!r} must be {kind} above 0"
+            for name, value, kind, types in (
+                ("max_cost", self.max_cost, "a number of US dollars", (int, float)),
+                ("max_tokens_total", self.max_tokens_total, "a whole number", (int,)),
+                ("max_requests", self.max_requests, "a whole number", (int,)),
+            )
+            if value is not None and not (type(value) in types and 0 < value < float("inf"))
+        ]
+        if faults:
+            raise ConfigurationError(*faults)
 
     def __bool__(self) -> bool:
         return any(limit is not None for limit in (self.max_cost, self.max_tokens_total, self.max_requests))
@@ -139,6 +155,19 @@ class Budget:
 
     def _hold(self, tokens: float, cost: float) -> None:
         self._held = Amount(self._held.tokens + tokens, self._held.cost + cost) if self._reserved else Amount()
+
+
+def new_budget(limits: BudgetLimits, *, base_url: str, model: str | None) -> tuple[PriceList | None, Budget | None]:
+    """Give the prices at an address, and the budget; raises ConfigurationError for a limit in dollars without prices.
+
+    :param model: None where it is not the same for all requests.
+    """
+    prices = price_list(base_url)
+    if limits.max_cost is not None:
+        prices = require_prices(prices, model)
+    if prices and model:
+        prices.of(model)  # read here, before anything waits for it
+    return prices, Budget(limits, prices) if limits else None
 
 
 def used_in_all(usage: Mapping[str, Any]) -> float:

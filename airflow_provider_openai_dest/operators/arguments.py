@@ -135,17 +135,6 @@ def check_seconds(numbers: Mapping[str, tuple[Any, float]]) -> None:
         raise ConfigurationError(*faults)
 
 
-def check_dollars(numbers: Mapping[str, Any]) -> None:
-    """Raise ConfigurationError for arguments that are no amount of money above 0; None is unset."""
-    faults = [
-        f"{name}={value!r} must be a number of US dollars above 0"
-        for name, value in numbers.items()
-        if value is not None and not (type(value) in (int, float) and 0 < value < float("inf"))
-    ]
-    if faults:
-        raise ConfigurationError(*faults)
-
-
 def _is_between(value: Any, least: int, most: int | None) -> bool:
     return type(value) is int and value >= least and (most is None or value <= most)
 

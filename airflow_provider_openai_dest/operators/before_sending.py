@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_openai_dest.delivery.preview import Preview
 from airflow_provider_openai_dest.estimate import estimate
 from airflow_provider_openai_dest.hooks.openai_dest import OpenAIDestHook
+from airflow_provider_openai_dest.operators.arguments import has_reference
 from airflow_provider_openai_dest.operators.end_of_run import Logger, worded_kind
 from airflow_provider_openai_dest.operators.places import max_xcom_bytes
+from airflow_provider_openai_dest.operators.quarantine_of import QuarantineOf
 from airflow_provider_openai_dest.prices import price_list
 from airflow_provider_openai_dest.sources.first_records import FirstRecords
 from airflow_provider_openai_dest.sources.record import Source
@@ -27,6 +29,14 @@ def log_estimate(operator: OpenAISendRecordsOperator) -> dict[str, Any]:
     row = found.as_dict()
     tell_estimate(operator.log, row)
     return row
+
+
+def dry_run(operator: OpenAISendRecordsOperator) -> None:
+    """Log the estimate, where what is sent does not come from a task that may not have run."""
+    if has_reference(operator.records) or has_reference(operator.source) or isinstance(operator.source, QuarantineOf):
+        operator.log.info("No estimate: what is sent comes from another task; estimate_only=True tells it in a run")
+        return
+    log_estimate(operator)
 
 
 def previewing(operator: OpenAISendRecordsOperator, source: Source) -> tuple[Source, Preview | None]:

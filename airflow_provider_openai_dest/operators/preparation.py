@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
+from airflow_provider_openai_dest.checkpoint.fingerprint import fingerprint
 from airflow_provider_openai_dest.checkpoint.replay import Replay
 from airflow_provider_openai_dest.checkpoint.tidy_results import TidyForm
 from airflow_provider_openai_dest.connection.settings import ConnectionSettings
 from airflow_provider_openai_dest.connection.webhook_settings import WebhookSettings
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.delivery.billing import Billing
-from airflow_provider_openai_dest.delivery.budget import Budget, BudgetLimits
+from airflow_provider_openai_dest.delivery.budget import new_budget
 from airflow_provider_openai_dest.delivery.preview import Preview
 from airflow_provider_openai_dest.hooks.openai_dest import OpenAIDestHook
 from airflow_provider_openai_dest.hooks.webhook import OpenAIDestWebhookHook
@@ -29,7 +27,6 @@ from airflow_provider_openai_dest.operators.places import (
     scope_of,
     was_rescheduled,
 )
-from airflow_provider_openai_dest.prices import PriceList, price_list, require_prices
 from airflow_provider_openai_dest.sinks.parquet import require_pyarrow
 from airflow_provider_openai_dest.sources.quarantine import QuarantineSource
 from airflow_provider_openai_dest.sources.record import Source
@@ -54,9 +51,10 @@ def prepare(
     webhook = _webhook_of(operator)
     endpoint = operator.endpoint_template()
     renderer = operator.renderer(operator.request_form(settings))
-    prices, budget = _spending_of(operator, settings)
-    fingerprint = fingerprint_of(operator, settings, source)
-    log = _open_log(operator, context, fingerprint)
+    model = operator.one_model()
+    prices, budget = new_budget(operator.budget_limits(), base_url=settings.base_url, model=model)
+    claimed = fingerprint_of(operator, settings, source)
+    log = _open_log(operator, context, claimed)
     _log_start(operator, log, settings.base_url, context["ti"].try_number)
     ownership = new_ownership(log, context)
     return Delivery(
@@ -75,35 +73,30 @@ def prepare(
         webhook_batch_size=operator.webhook_batch_size,
         ownership=ownership,
         quarantine_unknown=operator.on_unknown == "quarantine",
-        replay=_replay_of(source, fingerprint["endpoint"], log, keep_records=operator.keep_records),
+        replay=_replay_of(source, claimed["endpoint"], log, keep_records=operator.keep_records),
         secrets=settings.secrets,
         billing=Billing(prices, budget),
         preview=preview,
-        meter=meter_of(context, endpoint=endpoint.name, model=operator.one_model()),
+        meter=meter_of(context, endpoint=endpoint.name, model=model),
     )
 
 
 def fingerprint_of(operator: OpenAISendRecordsOperator, settings: ConnectionSettings, source: Source) -> dict[str, str]:
-    """Give what must not change under a half-done delivery, by the names that an error tells.
-
-    The template is a digest, since it may be long; the model has a name of its own beside it.
-    """
-    model = operator.model() or ""
-    parts = [_without(model, part) for part in operator.template_parts()]
-    template = json.dumps(parts, sort_keys=True, default=repr)
-    return {
-        "connection": operator.conn_id,
-        "origin": settings.base_url,
-        "organization": settings.organization or "",
-        "project": settings.project or "",
-        "endpoint": f"{operator.endpoint_template().method} {operator.endpoint_template().path}",
-        "model": model,
-        "template": hashlib.sha256(template.encode()).hexdigest()[:16],
-        "source": str(source.fingerprint()),
-    }
+    """Give what must not change under a half-done delivery, by the names that an error tells."""
+    endpoint = operator.endpoint_template()
+    return fingerprint(
+        connection=operator.conn_id,
+        origin=settings.base_url,
+        organization=settings.organization,
+        project=settings.project,
+        endpoint=f"{endpoint.method} {endpoint.path}",
+        model=operator.model(),
+        template=operator.template_parts(),
+        source=str(source.fingerprint()),
+    )
 
 
-def _open_log(operator: OpenAISendRecordsOperator, context: Context, fingerprint: dict[str, str]) -> DeliveryLog:
+def _open_log(operator: OpenAISendRecordsOperator, context: Context, claimed: dict[str, str]) -> DeliveryLog:
     scope = scope_of(context)
     folder = results_folder(operator.results, scope, operator.storage_conn_id)
     # A try that has waited goes on with itself, also where each try sends everything anew.
@@ -113,7 +106,7 @@ def _open_log(operator: OpenAISendRecordsOperator, context: Context, fingerprint
         scope,
         try_number=context["ti"].try_number,
         generation=generation_of(context),
-        fingerprint=fingerprint,
+        fingerprint=claimed,
         resume="never" if operator.preview else resume,
         on_mismatch=operator.on_mismatch,
     )
@@ -161,23 +154,6 @@ def _webhook_of(operator: OpenAISendRecordsOperator) -> WebhookSettings | None:
     return OpenAIDestWebhookHook(operator.webhook_conn_id).settings
 
 
-def _spending_of(
-    operator: OpenAISendRecordsOperator, settings: ConnectionSettings
-) -> tuple[PriceList | None, Budget | None]:
-    """Give prices and budget; raises ConfigurationError for a limit in dollars without prices."""
-    model, prices = operator.one_model(), price_list(settings.base_url)
-    limits = BudgetLimits(
-        max_cost=operator.max_cost,
-        max_tokens_total=operator.max_tokens_total,
-        max_requests=operator.max_requests,
-    )
-    if limits.max_cost is not None:
-        prices = require_prices(prices, model)
-    if prices and model:
-        prices.of(model)  # read here, before anything waits for it
-    return prices, Budget(limits, prices) if limits else None
-
-
 def _speed_of(operator: OpenAISendRecordsOperator) -> Speed:
     return Speed(
         concurrency=operator.concurrency,
@@ -187,9 +163,3 @@ def _speed_of(operator: OpenAISendRecordsOperator) -> Speed:
         requests_per_day=operator.requests_per_day,
         max_wait=operator.longest_wait(),
     )
-
-
-def _without(model: str, part: Any) -> Any:
-    if not isinstance(part, Mapping):
-        return part
-    return {name: value for name, value in part.items() if (name, value) != ("model", model)}

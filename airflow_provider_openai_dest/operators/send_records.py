@@ -13,7 +13,6 @@ from airflow_provider_openai_dest.exceptions import ConfigurationError, Transien
 from airflow_provider_openai_dest.operators.arguments import (
     as_data,
     as_literal,
-    check_dollars,
     check_numbers,
     check_seconds,
     check_words,
@@ -25,13 +24,14 @@ from airflow_provider_openai_dest.operators.arguments import (
 from airflow_provider_openai_dest.operators.end_of_run import log_end
 from airflow_provider_openai_dest.operators.failures import told_to_airflow
 from airflow_provider_openai_dest.operators.retry_policy import set_default_policy
-from airflow_provider_openai_dest.rendering.body import WHOLE_RECORD, BodyTemplate, Missing
+from airflow_provider_openai_dest.rendering.body import BodyTemplate, Missing, default_body
 from airflow_provider_openai_dest.sources.keys import parse_key
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_openai_dest.connection.settings import ConnectionSettings
+    from airflow_provider_openai_dest.delivery.budget import BudgetLimits
     from airflow_provider_openai_dest.delivery.tolerance import Tolerance
     from airflow_provider_openai_dest.operators.assembly import Delivery
     from airflow_provider_openai_dest.rendering.renderer import Renderer, RequestForm
@@ -218,10 +218,10 @@ class OpenAISendRecordsOperator(BaseOperator):
 
     def dry_run(self) -> None:
         """Show the template fields, and what would be sent and cost; nothing is sent."""
-        from airflow_provider_openai_dest.operators.before_sending import log_estimate
+        from airflow_provider_openai_dest.operators.before_sending import dry_run
 
         super().dry_run()
-        log_estimate(self)
+        dry_run(self)
 
     def on_kill(self) -> None:
         """Send nothing more; what was answered is kept, the rest stays pending."""
@@ -252,13 +252,9 @@ class OpenAISendRecordsOperator(BaseOperator):
 
     def renderer(self, form: RequestForm) -> Renderer:
         """Make what turns records into requests: packed where the endpoint takes several records."""
-        from airflow_provider_openai_dest.rendering.duplicates import Originals
-        from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, SingleRenderer
+        from airflow_provider_openai_dest.rendering.renderer import new_renderer
 
-        renderer = PackedRenderer if form.endpoint.packing else SingleRenderer
-        is_once = form.endpoint.deterministic if self.deduplicate is None else self.deduplicate
-        originals = Originals(keeps_all=form.endpoint.packing is None) if is_once else None
-        return renderer(form, self.body_template(), originals)
+        return new_renderer(form, self.body_template(), deduplicate=self.deduplicate)
 
     def request_form(self, settings: ConnectionSettings) -> RequestForm:
         """Make the parts of the requests that are the same for all records."""
@@ -284,6 +280,14 @@ class OpenAISendRecordsOperator(BaseOperator):
         """Give the model when it is the same for all records; else None."""
         named = self.model()
         return named if named and "{" not in named else None
+
+    def budget_limits(self) -> BudgetLimits:
+        """Give what may be spent; raises ConfigurationError for what is no limit."""
+        from airflow_provider_openai_dest.delivery.budget import BudgetLimits
+
+        return BudgetLimits(
+            max_cost=self.max_cost, max_tokens_total=self.max_tokens_total, max_requests=self.max_requests
+        )
 
     def longest_wait(self) -> float | None:
         """Give the seconds that a worker is held by a wait; None where the task would not come back in time."""
@@ -321,12 +325,7 @@ class OpenAISendRecordsOperator(BaseOperator):
         return row
 
     def _body_or_default(self) -> Any:
-        if self.body is not None:
-            return self.body
-        endpoint = self.endpoint_template()
-        if endpoint.content == "none" or (self.fields and set(endpoint.required) <= set(self.fields)):
-            return {}
-        return WHOLE_RECORD
+        return default_body(self.endpoint_template(), self.fields) if self.body is None else self.body
 
     def _check_arguments(self) -> None:
         """Raise ConfigurationError for what can be told before the task runs."""
@@ -352,14 +351,12 @@ class OpenAISendRecordsOperator(BaseOperator):
                 "requests_per_day": (self.requests_per_day, 1, None),
                 "ambiguous_retries": (self.ambiguous_retries, 0, None),
                 "max_xcom_bytes": (self.max_xcom_bytes, 0, None),
-                "max_tokens_total": (self.max_tokens_total, 1, None),
-                "max_requests": (self.max_requests, 1, None),
                 "preview": (self.preview, 1, None),
             }
         )
-        check_dollars({"max_cost": self.max_cost})
         check_seconds({"max_wait": (self.max_wait, 1)})
         self._tolerance()
+        self.budget_limits()
         refuse_double_braces(self.body, "body")
         refuse_double_braces(self.fields, "fields")
         if self.key is not None and is_final(self.key):

@@ -214,6 +214,16 @@ class PackedRenderer:
         return Claim(self._originals, tuple([member.key for member in members])) if self._originals else None
 
 
+def new_renderer(form: RequestForm, body: BodyTemplate, *, deduplicate: bool | None = None) -> Renderer:
+    """Make the renderer of an endpoint: packed where it takes several records.
+
+    :param deduplicate: send equal requests once; None does so where the endpoint gives equal answers.
+    """
+    is_once = form.endpoint.deterministic if deduplicate is None else deduplicate
+    originals = Originals(keeps_all=form.endpoint.packing is None) if is_once else None
+    return (PackedRenderer if form.endpoint.packing else SingleRenderer)(form, body, originals)
+
+
 def _as_fields(body: Any) -> dict[str, Any]:
     if not isinstance(body, Mapping):
         raise RecordError("not_an_object", "a form needs an object as its body")
