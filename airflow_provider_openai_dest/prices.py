@@ -126,6 +126,13 @@ class PriceList:
         return None if price is None else price.cost(read_counts(usage))
 
 
+def worded_dollars(cost: float) -> str:
+    """Write an amount for a person: cents from a dollar on, below it as many digits as tell something."""
+    if cost >= 1 or not cost:
+        return f"${cost:,.2f}"
+    return f"${cost:.{DECIMALS}f}".rstrip("0")
+
+
 def price_list(base_url: str) -> PriceList | None:
     """Give the prices that hold at an address; None without the extra ``cost``."""
     return PriceList(base_url) if find_spec("genai_prices") is not None else None

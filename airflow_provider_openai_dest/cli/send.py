@@ -120,7 +120,7 @@ def _new_delivery(options: Namespace, inputs: Inputs, run: _Run) -> Delivery:
         ownership=ownership,
         replay=_replay_of(run.source, claimed["endpoint"], state),
         secrets=inputs.settings.secrets,
-        billing=Billing(prices, budget),
+        billing=Billing(prices, budget) if prices or budget else None,
         preview=run.view,
     )
 

@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from airflow_provider_openai_dest.exceptions import ConfigurationError
-from airflow_provider_openai_dest.prices import PriceList, TokenCounts, price_list, read_counts, require_prices
+from airflow_provider_openai_dest.prices import (
+    PriceList,
+    TokenCounts,
+    price_list,
+    read_counts,
+    require_prices,
+    worded_dollars,
+)
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
 
 
@@ -131,8 +138,8 @@ class Budget:
         left = limits.max_cost - self.spent.cost
         if cost > left - self._held.cost:
             return (
-                f"max_cost={limits.max_cost:g} is reached: ${self.spent.cost:.6g} are spent, ${max(0.0, left):.6g} are "
-                f"left, and the next request may cost ${cost:.6g}"
+                f"max_cost={limits.max_cost:g} is reached: {worded_dollars(self.spent.cost)} are spent, "
+                f"{worded_dollars(max(0.0, left))} are left, and the next request may cost {worded_dollars(cost)}"
             )
         return ""
 

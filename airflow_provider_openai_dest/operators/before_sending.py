@@ -13,7 +13,7 @@ from airflow_provider_openai_dest.operators.arguments import has_reference
 from airflow_provider_openai_dest.operators.end_of_run import Logger, worded_kind
 from airflow_provider_openai_dest.operators.places import max_xcom_bytes
 from airflow_provider_openai_dest.operators.quarantine_of import QuarantineOf
-from airflow_provider_openai_dest.prices import price_list
+from airflow_provider_openai_dest.prices import price_list, worded_dollars
 from airflow_provider_openai_dest.sources.first_records import FirstRecords
 from airflow_provider_openai_dest.sources.record import Source
 
@@ -96,4 +96,4 @@ def _known(number: int | None) -> str:
 
 
 def _dollars(cost: float | None) -> str:
-    return "not known" if cost is None else f"${cost:,.6f}"
+    return "not known" if cost is None else worded_dollars(cost)

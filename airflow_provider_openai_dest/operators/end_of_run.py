@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
+from airflow_provider_openai_dest.prices import worded_dollars
+
 
 class Logger(Protocol):
     """What is needed of Airflow's task logger."""
@@ -53,7 +55,7 @@ def _traffic(manifest: Mapping[str, Any]) -> Iterator[str]:
     if (tokens := manifest["usage"].get("total_tokens")) is not None:
         yield f"Tokens: {tokens:,}"
     if (cost := manifest.get("cost")) is not None:
-        yield f"Cost: ${cost:,.6f} over all tries, by the price list"
+        yield f"Cost: {worded_dollars(cost)} over all tries, by the price list"
 
 
 def _billed(manifest: Mapping[str, Any]) -> Iterator[str]:

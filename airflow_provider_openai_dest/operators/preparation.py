@@ -75,7 +75,7 @@ def prepare(
         quarantine_unknown=operator.on_unknown == "quarantine",
         replay=_replay_of(source, claimed["endpoint"], log, keep_records=operator.keep_records),
         secrets=settings.secrets,
-        billing=Billing(prices, budget),
+        billing=Billing(prices, budget) if prices or budget else None,
         preview=preview,
         meter=meter_of(context, endpoint=endpoint.name, model=model),
     )

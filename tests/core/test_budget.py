@@ -91,7 +91,7 @@ def test_dollars_are_reserved_by_the_price_of_the_model() -> None:
     """0.1 dollars a million tokens of input, and 0.5 of output, for gpt-6-luna."""
     budget = Budget(BudgetLimits(max_cost=0.0001), PRICES)
     assert not budget.may_send(request(tokens=500, output_tokens=101, model="gpt-6-luna"))
-    assert budget.reached.startswith("max_cost=0.0001 is reached: $0 are spent, $0.0001 are left")
+    assert budget.reached.startswith("max_cost=0.0001 is reached: $0.00 are spent, $0.0001 are left")
     assert budget.may_send(request(tokens=500, output_tokens=100, model="gpt-6-luna"))
 
 

@@ -15,6 +15,7 @@ from airflow_provider_openai_dest.prices import (
     price_list,
     read_counts,
     require_prices,
+    worded_dollars,
 )
 
 OPENAI = "https://api.openai.com/v1"
@@ -95,6 +96,14 @@ def test_nothing_is_asked_of_the_network(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_count_that_can_not_be_is_none(usage: dict[str, Any]) -> None:
     """It comes from a server."""
     assert TokenCounts() == read_counts(usage)
+
+
+@pytest.mark.parametrize(
+    ("cost", "text"), [(0, "$0.00"), (1234.567, "$1,234.57"), (0.25, "$0.25"), (0.00000006, "$0.00000006")]
+)
+def test_dollars_are_worded_for_a_person(cost: float, text: str) -> None:
+    """Small amounts are not 0."""
+    assert text == worded_dollars(cost)
 
 
 def test_a_limit_in_dollars_needs_a_list() -> None:
