@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from typing import IO, Any
 
 import msgspec
+from pybase64 import b64decode, b64encode
 
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.delivery.vector import FLOAT_BYTES, decode_embedding
