@@ -17,7 +17,6 @@ from processes import (
     ROOT,
     ClientError,
     Figures,
-    as_arguments,
     on_core,
     ours_command,
     results_folder,

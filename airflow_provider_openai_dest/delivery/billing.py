@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from airflow_provider_openai_dest.delivery.attempts import Conclusion
 from airflow_provider_openai_dest.delivery.budget import Budget
