@@ -18,7 +18,8 @@ from airflow_provider_openai_dest.cli.ending import DONE, INTERRUPTED
 from airflow_provider_openai_dest.cli.inputs import Inputs, open_results, print_json
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.delivery.billing import Billing
-from airflow_provider_openai_dest.delivery.budget import BudgetLimits, new_budget
+from airflow_provider_openai_dest.delivery.budget import new_budget
+from airflow_provider_openai_dest.delivery.budget_limits import BudgetLimits
 from airflow_provider_openai_dest.delivery.preview import Preview
 from airflow_provider_openai_dest.delivery.tolerance import Tolerance
 from airflow_provider_openai_dest.destination import MAX_XCOM_BYTES

@@ -8,10 +8,9 @@ where the body bounds the answer (``max_output_tokens``) or there is none that i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from airflow_provider_openai_dest.exceptions import ConfigurationError
+from airflow_provider_openai_dest.delivery.budget_limits import BudgetLimits
 from airflow_provider_openai_dest.prices import (
     PriceList,
     TokenCounts,
@@ -21,38 +20,6 @@ from airflow_provider_openai_dest.prices import (
     worded_dollars,
 )
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BudgetLimits:
-    """What may be spent, at most; None is no limit.
-
-    :param max_cost: US dollars, over all tries of a delivery.
-    :param max_tokens_total: tokens, sent and received, over all tries of a delivery.
-    :param max_requests: requests of one try, repeated ones included.
-
-    Raises ConfigurationError with the faults of all three.
-    """
-
-    max_cost: float | None = None
-    max_tokens_total: int | None = None
-    max_requests: int | None = None
-
-    def __post_init__(self) -> None:
-        faults = [
-            f"{name}={value!r} must be {kind} above 0"
-            for name, value, kind, types in (
-                ("max_cost", self.max_cost, "a number of US dollars", (int, float)),
-                ("max_tokens_total", self.max_tokens_total, "a whole number", (int,)),
-                ("max_requests", self.max_requests, "a whole number", (int,)),
-            )
-            if value is not None and not (type(value) in types and 0 < value < float("inf"))
-        ]
-        if faults:
-            raise ConfigurationError(*faults)
-
-    def __bool__(self) -> bool:
-        return any(limit is not None for limit in (self.max_cost, self.max_tokens_total, self.max_requests))
 
 
 class Amount(NamedTuple):

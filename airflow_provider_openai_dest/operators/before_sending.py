@@ -10,7 +10,7 @@ from airflow_provider_openai_dest.delivery.preview import Preview
 from airflow_provider_openai_dest.estimate import estimate
 from airflow_provider_openai_dest.hooks.openai_dest import OpenAIDestHook
 from airflow_provider_openai_dest.operators.arguments import has_reference
-from airflow_provider_openai_dest.operators.end_of_run import Logger, worded_kind
+from airflow_provider_openai_dest.operators.end_of_run import Logger, counted, worded_kind
 from airflow_provider_openai_dest.operators.places import max_xcom_bytes
 from airflow_provider_openai_dest.operators.quarantine_of import QuarantineOf
 from airflow_provider_openai_dest.prices import price_list, worded_dollars
@@ -67,7 +67,7 @@ def tell_estimate(log: Logger, found: Mapping[str, Any]) -> None:
 
 def tell_preview(log: Logger, shown: Sequence[Mapping[str, Any]]) -> None:
     """Log each record's request and answer, below one fold."""
-    log.info("::group::Preview of %d records: what was sent and what came back", len(shown))
+    log.info("::group::Preview of %s: what was sent and what came back", counted(len(shown), "record"))
     for view in shown:
         log.info("Record %r is %s", view["key"], view["status"])
         for name in ("request", "answer", "error", "usage"):
@@ -79,7 +79,7 @@ def tell_preview(log: Logger, shown: Sequence[Mapping[str, Any]]) -> None:
 def _headline(found: Mapping[str, Any]) -> str:
     return (
         f"{found['endpoint']}: nothing is sent; {found['pending']:,} of {found['input']:,} records would be, "
-        f"in {found['requests']:,} requests, and {found['rejected']:,} be rejected"
+        f"in {counted(found['requests'], 'request')}, and {found['rejected']:,} be rejected"
     )
 
 

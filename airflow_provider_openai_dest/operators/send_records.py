@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_openai_dest.connection.settings import ConnectionSettings
-    from airflow_provider_openai_dest.delivery.budget import BudgetLimits
+    from airflow_provider_openai_dest.delivery.budget_limits import BudgetLimits
     from airflow_provider_openai_dest.delivery.tolerance import Tolerance
     from airflow_provider_openai_dest.operators.assembly import Delivery
     from airflow_provider_openai_dest.rendering.renderer import Renderer, RequestForm
@@ -283,7 +283,7 @@ class OpenAISendRecordsOperator(BaseOperator):
 
     def budget_limits(self) -> BudgetLimits:
         """Give what may be spent; raises ConfigurationError for what is no limit."""
-        from airflow_provider_openai_dest.delivery.budget import BudgetLimits
+        from airflow_provider_openai_dest.delivery.budget_limits import BudgetLimits
 
         return BudgetLimits(
             max_cost=self.max_cost, max_tokens_total=self.max_tokens_total, max_requests=self.max_requests

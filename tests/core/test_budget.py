@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_openai_dest.delivery.budget import Amount, Budget, BudgetLimits, used_in_all
+from airflow_provider_openai_dest.delivery.budget import Amount, Budget, used_in_all
+from airflow_provider_openai_dest.delivery.budget_limits import BudgetLimits
 from airflow_provider_openai_dest.prices import PriceList
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
 from tests.core.delivery_parts import request
