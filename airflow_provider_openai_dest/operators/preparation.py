@@ -100,14 +100,15 @@ def _open_log(operator: OpenAISendRecordsOperator, context: Context, claimed: di
     scope = scope_of(context)
     folder = results_folder(operator.results, scope, operator.storage_conn_id)
     # A try that has waited goes on with itself, also where each try sends everything anew.
-    resume = "auto" if operator.resume == "never" and was_rescheduled(context) else operator.resume
+    wanted = "never" if operator.preview else operator.resume
+    resume = "auto" if wanted == "never" and was_rescheduled(context) else wanted
     return DeliveryLog(
         folder / PREVIEW_FOLDER if operator.preview else folder,
         scope,
         try_number=context["ti"].try_number,
         generation=generation_of(context),
         fingerprint=claimed,
-        resume="never" if operator.preview else resume,
+        resume=resume,
         on_mismatch=operator.on_mismatch,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from typing import Any
 
 import pytest
@@ -90,6 +91,12 @@ def test_nothing_is_asked_of_the_network(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(socket.socket, "connect", refuse)
     _price_of.cache_clear()
     assert PriceList(OPENAI).of("gpt-6-luna") is not None
+
+
+def test_without_the_extra_there_are_no_prices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None is known then, and none is made up."""
+    monkeypatch.setitem(sys.modules, "genai_prices", None)
+    assert price_list(OPENAI) is None
 
 
 @pytest.mark.parametrize("usage", [{}, {"input_tokens": -1}, {"input_tokens": True}, {"input_tokens": 1e30}])
