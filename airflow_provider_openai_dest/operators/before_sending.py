@@ -11,6 +11,7 @@ from airflow_provider_openai_dest.estimate import estimate
 from airflow_provider_openai_dest.hooks.openai_dest import OpenAIDestHook
 from airflow_provider_openai_dest.operators.arguments import has_reference
 from airflow_provider_openai_dest.operators.end_of_run import Logger, counted, worded_kind
+from airflow_provider_openai_dest.operators.list_source import OpenAIListSource
 from airflow_provider_openai_dest.operators.places import max_xcom_bytes
 from airflow_provider_openai_dest.operators.quarantine_of import QuarantineOf
 from airflow_provider_openai_dest.prices import price_list, worded_dollars
@@ -19,6 +20,10 @@ from airflow_provider_openai_dest.sources.record import Source
 
 if TYPE_CHECKING:
     from airflow_provider_openai_dest.operators.send_records import OpenAISendRecordsOperator
+
+
+FOUND_IN_A_RUN = (OpenAIListSource, QuarantineOf)
+"""Sources that are opened with the context of a run."""
 
 
 def log_estimate(operator: OpenAISendRecordsOperator) -> dict[str, Any]:
@@ -32,9 +37,9 @@ def log_estimate(operator: OpenAISendRecordsOperator) -> dict[str, Any]:
 
 
 def dry_run(operator: OpenAISendRecordsOperator) -> None:
-    """Log the estimate, where what is sent does not come from a task that may not have run."""
-    if has_reference(operator.records) or has_reference(operator.source) or isinstance(operator.source, QuarantineOf):
-        operator.log.info("No estimate: what is sent comes from another task; estimate_only=True tells it in a run")
+    """Log the estimate, where what is sent is known without a run."""
+    if has_reference(operator.records) or has_reference(operator.source) or isinstance(operator.source, FOUND_IN_A_RUN):
+        operator.log.info("No estimate: what is sent is known in a run only, where estimate_only=True tells it")
         return
     log_estimate(operator)
 
