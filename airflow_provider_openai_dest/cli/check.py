@@ -13,8 +13,11 @@ from airflow_provider_openai_dest.connection.client import new_client
 
 def check(options: Namespace) -> int:
     """Ask for the models, which is free, and print what came of it."""
-    settings = read_account(options)
-    with new_client(settings) as client:
-        works, text = check_connection(client, settings)
+    settings, tokens = read_account(options)
+    sent: list[str] = []
+    if tokens is not None:
+        tokens.tell(sent.append)
+    with new_client(settings, tokens=tokens) as client:
+        works, text = check_connection(client, settings, tokens=sent)
     sys.stdout.write(f"{text}\n")
     return DONE if works else WRONG

@@ -16,8 +16,10 @@ from typing import Any
 
 from airflow_provider_openai_dest.checkpoint.fingerprint import fingerprint
 from airflow_provider_openai_dest.connection.settings import CONN_TYPE, ConnectionSettings, read_settings
+from airflow_provider_openai_dest.connection.token import TokenSource
 from airflow_provider_openai_dest.endpoints.catalogue import find_endpoint
 from airflow_provider_openai_dest.exceptions import ConfigurationError
+from airflow_provider_openai_dest.operators.inputs import dialect_of
 from airflow_provider_openai_dest.rendering.body import BodyTemplate, default_body
 from airflow_provider_openai_dest.rendering.file_references import FileReferences
 from airflow_provider_openai_dest.rendering.renderer import RequestForm, new_renderer
@@ -30,23 +32,28 @@ ENVIRONMENT = {"organization": "OPENAI_ORG_ID", "project": "OPENAI_PROJECT_ID"}
 """Extra fields of a connection, and the variables of OpenAI's own client that stand for them."""
 
 
-def read_account(options: Namespace) -> ConnectionSettings:
-    """Read the Airflow connection that is named, else the variables that OpenAI's own client reads."""
+def read_account(options: Namespace) -> tuple[ConnectionSettings, TokenSource | None]:
+    """Read the Airflow connection that is named, else the variables that OpenAI's own client reads.
+
+    Beside the settings it gives what holds the token, where that expires.
+    """
     if options.conn_id:
         if options.base_url:
             raise ConfigurationError("--base-url is that of the connection: leave it out, or --conn-id")
         from airflow_provider_openai_dest.hooks.openai_dest import OpenAIDestHook
 
-        return OpenAIDestHook(options.conn_id).settings
+        hook = OpenAIDestHook(options.conn_id)
+        return hook.settings, hook.tokens
     key = os.environ.get("OPENAI_API_KEY")
     if not key:
         raise ConfigurationError("no account: set OPENAI_API_KEY, or name an Airflow connection with --conn-id")
-    return read_settings(
+    settings = read_settings(
         conn_type=CONN_TYPE,
         password=key,
         host=options.base_url or os.environ.get("OPENAI_BASE_URL"),
         extra={name: os.environ[variable] for name, variable in ENVIRONMENT.items() if os.environ.get(variable)},
     )
+    return settings, None
 
 
 class Inputs:
@@ -54,21 +61,29 @@ class Inputs:
 
     def __init__(self, options: Namespace) -> None:
         self._conn_id = options.conn_id or ""
-        self.settings = read_account(options)
+        self.settings, self.tokens = read_account(options)
         self.endpoint = find_endpoint(options.endpoint)
         fields: Mapping[str, Any] = {"model": options.model} if options.model else {}
         body = default_body(self.endpoint, fields) if options.body is None else _text_of(options.body)
         self._template = [body, fields, options.missing]
-        self.model = options.model or _model_of(body)
-        form = RequestForm(self.endpoint, base_url=self.settings.base_url, files=_references(options.files_root))
+        named = {**_fields_of(body), **fields}
+        self.model = model if isinstance(model := named.get("model"), str) else None
+        spoken = dialect_of(self.settings).spoken(self.endpoint, named)
+        form = RequestForm(spoken, base_url=self.settings.base_url, files=_references(options.files_root))
         self.renderer = new_renderer(form, BodyTemplate(body, fields=fields, missing=options.missing))
         self.source = open_input(options.input, key=options.key, file_format=options.input_format)
+
+    @property
+    def one_model(self) -> str | None:
+        """Give the model when it is the same for all records; else None."""
+        return self.model if self.model and "{" not in self.model else None
 
     def fingerprint(self) -> dict[str, str]:
         """Give what must not change when the same command is run again."""
         return fingerprint(
             connection=self._conn_id,
-            origin=self.settings.base_url,
+            origin=self.settings.base_url
+            + (f"/deployments/{self.settings.deployment}" if self.settings.deployment else ""),
             organization=self.settings.organization,
             project=self.settings.project,
             endpoint=f"{self.endpoint.method} {self.endpoint.path}",
@@ -128,13 +143,12 @@ def _text_of(body: str) -> str:
         raise ConfigurationError(f"--body {body}: can't be read: {error}") from None
 
 
-def _model_of(body: Any) -> str | None:
+def _fields_of(body: Any) -> Mapping[str, Any]:
     try:
-        read = json.loads(body)
-    except ValueError:
-        return None
-    named = read.get("model") if isinstance(read, dict) else None
-    return named if isinstance(named, str) else None
+        read = json.loads(body) if isinstance(body, str) else body
+    except ValueError:  # one placeholder, or a fault that the template tells
+        return {}
+    return read if isinstance(read, dict) else {}
 
 
 def _references(root: str | None) -> FileReferences | None:

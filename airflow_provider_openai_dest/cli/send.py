@@ -105,7 +105,7 @@ def _new_delivery(options: Namespace, inputs: Inputs, run: _Run) -> Delivery:
     limits = BudgetLimits(
         max_cost=options.max_cost, max_tokens_total=options.max_tokens_total, max_requests=options.max_requests
     )
-    prices, budget = new_budget(limits, base_url=inputs.settings.base_url, model=inputs.model)
+    prices, budget = new_budget(limits, base_url=inputs.settings.base_url, model=inputs.one_model)
     claimed = inputs.fingerprint()
     state = _open_state(run, claimed)
     fence = StorageFence(run.folder, state.scope, state.generation + 1)
@@ -115,7 +115,9 @@ def _new_delivery(options: Namespace, inputs: Inputs, run: _Run) -> Delivery:
     return Delivery(
         endpoint=inputs.endpoint,
         renderer=inputs.renderer,
-        dispatcher=new_dispatcher(inputs.settings, speed, RetryPolicy(), ownership.is_kept, budget),
+        dispatcher=new_dispatcher(
+            inputs.settings, speed, RetryPolicy(), ownership.is_kept, budget=budget, tokens=inputs.tokens
+        ),
         log=state,
         storage=Storage(max_xcom_bytes=MAX_XCOM_BYTES),
         ownership=ownership,

@@ -47,7 +47,8 @@ def prepare(
 
     A preview is a delivery of its own, in a folder of its own, so that the real one never sees it.
     """
-    settings = OpenAIDestHook(operator.conn_id).settings
+    hook = OpenAIDestHook(operator.conn_id)
+    settings = hook.settings
     webhook = _webhook_of(operator)
     endpoint = operator.endpoint_template()
     renderer = operator.renderer(operator.request_form(settings))
@@ -60,7 +61,14 @@ def prepare(
     return Delivery(
         endpoint=endpoint,
         renderer=renderer,
-        dispatcher=new_dispatcher(settings, _speed_of(operator), _policy_of(operator), ownership.is_kept, budget),
+        dispatcher=new_dispatcher(
+            settings,
+            _speed_of(operator),
+            _policy_of(operator),
+            ownership.is_kept,
+            budget=budget,
+            tokens=hook.tokens,
+        ),
         log=log,
         storage=Storage(
             keep_records=operator.keep_records,
@@ -87,7 +95,7 @@ def fingerprint_of(operator: OpenAISendRecordsOperator, settings: ConnectionSett
     endpoint = operator.endpoint_template()
     return fingerprint(
         connection=operator.conn_id,
-        origin=settings.base_url,
+        origin=settings.base_url + (f"/deployments/{settings.deployment}" if settings.deployment else ""),
         organization=settings.organization,
         project=settings.project,
         endpoint=f"{endpoint.method} {endpoint.path}",
