@@ -21,12 +21,14 @@ class Packing:
         (a missing ``index`` means the order of the list).
     :param max_records: values in one request at most.
     :param max_tokens: sum of the estimated tokens in one request at most.
+    :param max_value_tokens: tokens of one value at most, by how the model's name begins; others are not looked at.
     """
 
     request_field: str
     response_items: str
     max_records: int
     max_tokens: int
+    max_value_tokens: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,7 @@ class EndpointTemplate:
     :param answer_files: which part of the answer is a file; None when it is all JSON.
     :param vector_field: field of the answer (of a packed item) that holds a base64 float32 vector, checked for length
         and finiteness.
+    :param vector_length_field: body field that says how many numbers such a vector has, where it is given.
     :param images_field: body field with the number of images that are asked for, which count against images a minute.
     :param failed_when: answer fields and their values that make a 200 answer a failure of the record.
     :param deterministic: whether equal requests have equal answers, so that one of them is enough.
@@ -82,6 +85,7 @@ class EndpointTemplate:
     answer: Answer = "json"
     answer_files: AnswerFiles | None = None
     vector_field: str | None = None
+    vector_length_field: str | None = None
     images_field: str | None = None
     failed_when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     deterministic: bool = False

@@ -130,7 +130,12 @@ def _tidy_form_of(operator: OpenAISendRecordsOperator) -> TidyForm:
     if operator.results_format == "parquet":
         require_pyarrow()
     vector_field = operator.endpoint_template().vector_field
-    return TidyForm(format=operator.results_format, order=operator.results_order, vector_field=vector_field)
+    return TidyForm(
+        format=operator.results_format,
+        order=operator.results_order,
+        vector_field=vector_field,
+        has_plain_vectors=operator.has_plain_vectors(),
+    )
 
 
 def _policy_of(operator: OpenAISendRecordsOperator) -> RetryPolicy:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from airflow_provider_openai_dest.connection.settings import ConnectionSettings
     from airflow_provider_openai_dest.delivery.tolerance import Tolerance
     from airflow_provider_openai_dest.operators.assembly import Delivery
+    from airflow_provider_openai_dest.rendering.long_inputs import LongInputs
     from airflow_provider_openai_dest.rendering.renderer import Renderer, RequestForm
     from airflow_provider_openai_dest.sources.record import Source
 
@@ -230,10 +231,19 @@ class OpenAISendRecordsOperator(BaseOperator):
         from airflow_provider_openai_dest.rendering.duplicates import Originals
         from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, SingleRenderer
 
-        renderer = PackedRenderer if form.endpoint.packing else SingleRenderer
         is_once = form.endpoint.deterministic if self.deduplicate is None else self.deduplicate
         originals = Originals(keeps_all=form.endpoint.packing is None) if is_once else None
-        return renderer(form, self.body_template(), originals)
+        if form.endpoint.packing is None:
+            return SingleRenderer(form, self.body_template(), originals)
+        return PackedRenderer(form, self.body_template(), originals, self.long_inputs())
+
+    def long_inputs(self) -> LongInputs | None:
+        """Give what becomes of packed inputs that are too long; None rejects them."""
+        return None
+
+    def has_plain_vectors(self) -> bool:
+        """Tell whether files of JSON Lines show the numbers of a vector, and not its bytes."""
+        return False
 
     def request_form(self, settings: ConnectionSettings) -> RequestForm:
         """Make the parts of the requests that are the same for all records."""

@@ -177,7 +177,7 @@ def test_answers_are_handed_back_by_index(tmp_path: Path, monkeypatch: pytest.Mo
     records = [{"t": "x" * length} for length in range(1, 20)]
     with recording_server(reversed_numbers) as (root, _):
         monkeypatch.setenv("AIRFLOW_CONN_OTHER", openai_connection(f"{root}/v1"))
-        manifest = run(embed(tmp_path, records=records, conn_id="other"))
+        manifest = run(embed(tmp_path, records=records, conn_id="other", dimensions=2))
     assert [array("f", [length, length - 0.5]) for length in range(1, 20)] == [
         decode_embedding(outcome["answer"]["embedding"]) for outcome in manifest["outcomes"]
     ]

@@ -305,8 +305,8 @@ def test_vectors_of_several_lengths_are_lists(folder: Folder) -> None:
 
 @needs_pyarrow
 def test_what_is_no_vector_is_json(folder: Folder) -> None:
-    """A list of vectors, a field beside one, a vector that can't be read, and the answers of other endpoints."""
-    several = [{"embedding": vector(1.0)}]
+    """A list with one that can't be read, a field beside a vector, such a vector, and what other endpoints answer."""
+    several = [{"embedding": vector(1.0)}, {"embedding": "?"}]
     answers: list[Any] = [{"model": "m", "data": several}, {"embedding": vector(1.0), "x": 1}, {"embedding": "?"}]
     ends = zip((A, B, C), answers, strict=True)
     write(folder, *(outcome(one.key, record=one, answer=answer) for one, answer in ends))
