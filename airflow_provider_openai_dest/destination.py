@@ -22,6 +22,7 @@ from airflow_provider_openai_dest.delivery.answer import ReadOutcomes, read_outc
 from airflow_provider_openai_dest.delivery.answer_bytes import LARGE_BYTES
 from airflow_provider_openai_dest.delivery.attempts import Conclusion
 from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher
+from airflow_provider_openai_dest.delivery.event_loop import run_in_loop
 from airflow_provider_openai_dest.delivery.intake import UNKNOWN_FATE, Census, Intake, read_ahead
 from airflow_provider_openai_dest.delivery.measuring import Measuring
 from airflow_provider_openai_dest.delivery.meter import Meter, NoMeter
@@ -208,7 +209,7 @@ class Destination:
     def _wait_for(self, run: Coroutine[Any, Any, Census]) -> Census:
         """Run the event loop in a thread; what interrupts the waiting, a signal handler's exception, ends it soon."""
         with ThreadPoolExecutor(1, thread_name_prefix="openai-dest-send") as thread:
-            running = thread.submit(asyncio.run, run)
+            running = thread.submit(run_in_loop, run)
             try:
                 while not running.done():
                     self._watch(time.monotonic())

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from airflow_provider_openai_dest.connection.redaction import redact
 from airflow_provider_openai_dest.delivery.attempts import Conclusion
@@ -104,7 +105,7 @@ def _decoded(endpoint: EndpointTemplate, response: Reply) -> Any:
     if endpoint.answer == "any" and not response.content:
         return None
     body = _json(response, content_type)
-    if endpoint.answer == "json" and not isinstance(body, Mapping):
+    if endpoint.answer == "json" and not isinstance(body, dict):
         raise RecordError("bad_answer", f"the answer is no JSON object, but a {type(body).__name__}")
     return body
 
@@ -128,8 +129,8 @@ def _text(response: Reply) -> str:
 
 def _usage(endpoint: EndpointTemplate, body: Any) -> Mapping[str, Any] | None:
     """Give the usage object; only an operation that nobody has declared may mean something else by the name."""
-    usage = body.get("usage") if isinstance(body, Mapping) else None
-    if isinstance(usage, Mapping) and not is_too_deep(usage):
+    usage = body.get("usage") if isinstance(body, dict) else None
+    if isinstance(usage, dict) and not is_too_deep(usage):
         return usage
     if usage is not None and endpoint.answer == "json":
         raise RecordError("bad_answer", "the answer's usage is no object of numbers")
@@ -145,7 +146,7 @@ def _failure(endpoint: EndpointTemplate, body: Any) -> RecordError | None:
             continue
         if value in values:
             return RecordError("failed_answer", f"the answer's {path} is {value!r}{_why(body)}")
-    if isinstance(body, Mapping) and body.get("error"):
+    if isinstance(body, dict) and body.get("error"):
         return RecordError("failed_answer", f"the answer holds an error{_why(body)}")
     return None
 
@@ -178,7 +179,7 @@ def _writable(answer: Any) -> Any:
 
 
 def _items(body: Any, packing: Packing) -> Sequence[Any]:
-    items = body.get(packing.response_items) if isinstance(body, Mapping) else None
+    items = body.get(packing.response_items) if isinstance(body, dict) else None
     if not isinstance(items, list):
         raise RecordError("bad_answer", f"the answer has no list {packing.response_items!r}")
     return items
@@ -190,7 +191,7 @@ def _ordered(items: Sequence[Any], count: int) -> list[Any]:
         raise RecordError("bad_answer", f"the answer has {len(items)} items for {count} values")
     ordered: list[Any] = [None] * count
     for place, item in enumerate(items):
-        if not isinstance(item, Mapping):
+        if not isinstance(item, dict):
             raise RecordError("bad_answer", f"item {place} of the answer is no object")
         index = item.get("index", place)
         if not _is_place(index, count) or ordered[index] is not None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import sys
 from array import array
-from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Sequence
 from typing import Any
+
+from pybase64 import b64decode, b64encode
 
 from airflow_provider_openai_dest.exceptions import RecordError
 

@@ -94,8 +94,7 @@ WEBHOOK = VerdictTable(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(msgspec.Struct, frozen=True):
     """A verdict with the error that it rests on; no error for a delivery."""
 
     verdict: Verdict

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from airflow_provider_openai_dest.connection.redaction import spellings_of
 from airflow_provider_openai_dest.rendering.multipart import MultipartBody
@@ -19,8 +20,7 @@ SHORTEST_SECRET = 8
 """A shorter text would be cut out of innocent answers."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WireRequest:
+class WireRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A request of one attempt, with every header that it leaves with.
 
     :param headers: by lower-case name.
@@ -62,8 +62,7 @@ def _holds_nothing() -> None:
     pass
 
 
-@dataclass(slots=True)
-class WireReply:
+class WireReply(msgspec.Struct):
     """An answer without the cost of a ``httpx.Response``, which each record would pay.
 
     ``release`` is called when the answer is written and forgotten: the next large one may be read then.

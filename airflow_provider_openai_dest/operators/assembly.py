@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from airflow_provider_openai_dest.checkpoint.claims import CLAIM_RECORDS, FEWER_RECORDS, Claims
 from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog

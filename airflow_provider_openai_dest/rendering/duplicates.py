@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
+import msgspec
+
 from airflow_provider_openai_dest.sources.record import Record
 
 Key = tuple[str | bytes, ...]
@@ -118,8 +120,7 @@ class Originals:
         return word & bits == bits
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """The keys under which the records of a request are found as originals, one each."""
 
     originals: Originals

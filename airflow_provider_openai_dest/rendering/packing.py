@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import chain
 from typing import Any
+
+from msgspec.structs import replace
 
 from airflow_provider_openai_dest.endpoints.template import Packing
 from airflow_provider_openai_dest.exceptions import RecordError

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, NamedTuple
 
+import msgspec
+
 
 class Span(NamedTuple):
     """Where a chunk comes from: the place of the input in the record's list, and its part of that.
@@ -29,8 +31,7 @@ class Chunk(NamedTuple):
     span: Span | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Portions:
+class Portions(msgspec.Struct, frozen=True, kw_only=True):
     """What a record needs beside the values of its present request.
 
     ``later`` gives the chunks of the requests that follow, each once; None when this is the last one. ``items`` came of

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 from urllib.parse import urlencode
+
+from msgspec.structs import replace
 
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.exceptions import ConfigurationError, RecordError

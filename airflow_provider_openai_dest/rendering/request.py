@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from airflow_provider_openai_dest.exceptions import RecordError
 from airflow_provider_openai_dest.rendering.duplicates import Claim, Key
@@ -13,8 +14,7 @@ from airflow_provider_openai_dest.rendering.portions import Portions
 from airflow_provider_openai_dest.sources.record import Record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class Member(msgspec.Struct, frozen=True, kw_only=True):
     """A record's part of a packed request: its values, of which the answer has one item each.
 
     ``is_list`` tells that the record gave a list of values and gets a list of items back. ``key`` is what equal ones
@@ -29,8 +29,7 @@ class Member:
     portions: Portions | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pack:
+class Pack(msgspec.Struct, frozen=True, kw_only=True):
     """What a packed request is made of, kept so that it can be halved: the members and the rest of the body."""
 
     rest: dict[str, Any]
@@ -43,8 +42,7 @@ class Pack:
         return portions is not None and portions.later is not None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RenderedRequest:
+class RenderedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One request, ready to be sent any number of times.
 
     ``model``, ``tokens`` (an estimate) and ``images`` are what the rate limit reserves. ``pack`` is set when several
@@ -76,8 +74,7 @@ class RenderedRequest:
 Following = Callable[[Sequence[dict[str, Any]], Mapping[str, Any] | None], RenderedRequest]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefusedRecord:
+class RefusedRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A record that does not fit the template: it is rejected and nothing is sent for it."""
 
     record: Record

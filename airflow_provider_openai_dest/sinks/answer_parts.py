@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from pybase64 import b64decode
 
 from airflow_provider_openai_dest.delivery.vector import FLOAT_BYTES, decode_embedding
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
+from pybase64 import b64decode
 
 from airflow_provider_openai_dest.delivery.answer import FileAnswer
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status

@@ -6,14 +6,14 @@ A record whose answer is a list of vectors, of its texts or chunks, has a row fo
 from __future__ import annotations
 
 import logging
-from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from typing import IO, Any
 
 import msgspec
+from msgspec.structs import replace
+from pybase64 import b64encode
 
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.delivery.vector import FLOAT_BYTES, decode_embedding

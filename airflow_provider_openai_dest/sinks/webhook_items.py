@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+
+from msgspec.structs import replace
 
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.delivery.settled import SettledRecords

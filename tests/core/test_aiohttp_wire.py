@@ -6,11 +6,12 @@ import asyncio
 import gzip
 import time
 import tracemalloc
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from airflow_provider_openai_dest.delivery.aiohttp_wire import LARGE_ANSWERS, PIECE_BYTES, AiohttpWire
 from airflow_provider_openai_dest.delivery.answer_bytes import LARGE_BYTES, MAX_REFUSAL_BYTES, UnusableAnswerError
