@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from airflow_provider_openai_dest.exceptions import ConfigurationError
 from airflow_provider_openai_dest.operators.arguments import check_numbers, check_words, refuse_fixed
 from airflow_provider_openai_dest.operators.send_records import OpenAISendRecordsOperator
+from airflow_provider_openai_dest.rendering.long_inputs import (
+    MAX_INPUT_TOKENS,
+    MOST_CHUNK_TOKENS,
+    LongInput,
+    LongInputs,
+)
 
-if TYPE_CHECKING:
-    from airflow_provider_openai_dest.rendering.long_inputs import LongInputs
-
-LongInput = Literal["reject", "truncate", "chunk"]
 Vectors = Literal["base64", "numbers"]
-
-CHUNK_TOKENS = 8192
-MOST_CHUNK_TOKENS = 32_768
 
 
 class OpenAIEmbeddingOperator(OpenAISendRecordsOperator):
@@ -72,11 +71,9 @@ class OpenAIEmbeddingOperator(OpenAISendRecordsOperator):
 
         Raises ConfigurationError when the tokens of the one model can't be told.
         """
-        from airflow_provider_openai_dest.rendering.long_inputs import LongInputs
-
         inputs = LongInputs(
             rule=self.long_input,
-            chunk_tokens=self.chunk_tokens or CHUNK_TOKENS,
+            chunk_tokens=self.chunk_tokens or MAX_INPUT_TOKENS,
             chunk_overlap=self.chunk_overlap,
             is_averaged=self.chunk_average,
             encoding_name=self.encoding_name,
@@ -115,5 +112,5 @@ class OpenAIEmbeddingOperator(OpenAISendRecordsOperator):
         }
         if self.long_input != "chunk":
             yield from (f'{name}= needs long_input="chunk"' for name, is_given in given.items() if is_given)
-        elif self.chunk_overlap >= (size := self.chunk_tokens or CHUNK_TOKENS):
+        elif self.chunk_overlap >= (size := self.chunk_tokens or MAX_INPUT_TOKENS):
             yield f"chunk_overlap={self.chunk_overlap} must be less than the {size} tokens of a chunk"

@@ -26,6 +26,9 @@ LongInput = Literal["reject", "truncate", "chunk"]
 MAX_INPUT_TOKENS = 8192
 """What all of OpenAI's embedding models take: https://platform.openai.com/docs/api-reference/embeddings/create."""
 
+MOST_CHUNK_TOKENS = 32_768
+"""For servers of others. Less than is estimated of any text that is too long to be counted."""
+
 PIECE_CHARACTERS = 20_000
 """A text is encoded in such pieces: encoding takes more than its share of time for a long one, and memory."""
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.delivery.vector import averaged, decode_embedding
@@ -23,7 +25,8 @@ from airflow_provider_openai_dest.rendering.body import BodyTemplate
 from airflow_provider_openai_dest.rendering.duplicates import Originals
 from airflow_provider_openai_dest.rendering.long_inputs import LongInputs
 from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, RequestForm
-from tests.core.delivery_parts import FakeWire, ListSink, ListSource, dispatcher, record, refusal, reply
+from tests.core.delivery_parts import FakeWire, ListSink, ListSource, dispatcher, lost, record, refusal, reply
+from tests.core.json_values import few_examples
 from tests.core.tiny_vocabulary import known_as
 
 ENDPOINT = replace(
@@ -32,6 +35,7 @@ ENDPOINT = replace(
 )
 CHUNKS = LongInputs(rule="chunk", chunk_tokens=5, chunk_overlap=1, encoding_name="tiny")
 AVERAGE = replace(CHUNKS, is_averaged=True)
+TRUNCATED = LongInputs(rule="truncate", encoding_name="tiny")
 LONG = "abcdefghijklmnopqrstuvwxyz0123456789"  # 35 tokens, 9 chunks, 3 requests
 
 
@@ -141,7 +145,7 @@ def test_many_records_each_come_out_once() -> None:
 
 def test_a_truncated_input_says_where_it_ends() -> None:
     """So that nobody takes the vector for one of the whole."""
-    delivery = Delivery(LongInputs(rule="truncate", encoding_name="tiny"))
+    delivery = Delivery(TRUNCATED)
     delivery.run("x" * 9000)
     found = delivery.outcome().answer
     assert ({"model": "m", "start": 0, "end": 8192}, [[8192.0, 120.0]]) == (
@@ -180,6 +184,37 @@ def test_what_was_used_before_a_stop_is_told() -> None:
     delivery = Delivery(CHUNKS, stop_at_the_second)
     manifest = delivery.run(LONG)
     assert ((1, 0, 0, 1), 1, {"total_tokens": 20}) == (counts(manifest), manifest.maybe_billed, manifest.usage)
+
+
+endings = st.sampled_from([None, None, None, "lost", "refused", "too large", "no key"])
+data_sets = st.lists(st.sampled_from(["ab", LONG, ["ab", LONG], ["a", "b", "c"], [7] * 50, ""]), max_size=8)
+
+
+@few_examples
+@given(data_sets, st.lists(endings, max_size=12), st.sampled_from([CHUNKS, AVERAGE, TRUNCATED]))
+def test_whatever_comes_back_each_record_ends_once(values: list[Any], ends: list[str | None], rule: LongInputs) -> None:
+    """Delivered with as many vectors as it has chunks, rejected, or pending; no other record is lost by it."""
+    coming = iter(ends)
+    replies = {
+        "lost": lost(),
+        "refused": refusal(400, "bad"),
+        "too large": refusal(400, "max_tokens_per_request", "Requested 40 tokens, max 20 tokens per request"),
+        "no key": refusal(401, "invalid_api_key"),
+    }
+
+    def answering(request: WireRequest) -> Any:
+        end = next(coming, None)
+        return answer(request) if end is None else replies[end]
+
+    delivery = Delivery(rule, answering)
+    manifest = delivery.run(*values)
+    assert len(values) == manifest.input == manifest.delivered + manifest.rejected + manifest.pending
+    assert len(delivery.sink.written) == len({one.record.key for one in delivery.sink.written})
+    assert manifest.pending == 0 or "no key" in ends or "lost" in ends
+    for one in delivery.sink.written:
+        if one.status is Status.DELIVERED and rule is CHUNKS and "data" in one.answer:
+            spans = [item["end"] for item in one.answer["data"] if "end" in item]
+            assert not spans or spans[-1] == (50 if one.record.data[0] == 7 else len(LONG))
 
 
 def test_a_list_that_is_too_large_for_a_request_is_sent_in_halves() -> None:
