@@ -217,6 +217,17 @@ def test_whatever_comes_back_each_record_ends_once(values: list[Any], ends: list
             assert not spans or spans[-1] == (50 if one.record.data[0] == 7 else len(LONG))
 
 
+def test_an_answer_that_was_lost_on_the_way_is_remembered() -> None:
+    """The record may have been billed twice for its first chunks, although its last ones came at once."""
+
+    def lose_the_first(request: WireRequest) -> Any:
+        return lost() if len(delivery.inputs) == 1 else answer(request)
+
+    delivery = Delivery(CHUNKS, lose_the_first)
+    assert (1, 1, 0, 0) == counts(delivery.run(LONG))
+    assert delivery.outcome().maybe_billed
+
+
 def test_a_list_that_is_too_large_for_a_request_is_sent_in_halves() -> None:
     """The API counts more tokens than were estimated: the record gets all its vectors in order."""
 
@@ -229,6 +240,19 @@ def test_a_list_that_is_too_large_for_a_request_is_sent_in_halves() -> None:
     assert ((1, 1, 0, 0), {"total_tokens": 10}) == (counts(manifest), manifest.usage)
     assert [[1.0, 97.0], [2.0, 98.0], [3.0, 99.0], [4.0, 100.0]] == decoded(delivery.outcome().answer["data"])
     assert [4, 2, 2] == [len(values) for values in delivery.inputs]
+
+
+def test_chunks_that_are_too_large_for_a_request_are_sent_in_halves() -> None:
+    """Also those of a record that goes on: all of its chunks come, in order."""
+
+    def refuse_more_than_three(request: WireRequest) -> httpx.Response:
+        is_large = len(json.loads(request.content)["input"]) > 3
+        return refusal(413, "http_413", "too large") if is_large else answer(request)
+
+    delivery = Delivery(CHUNKS, refuse_more_than_three)
+    assert (1, 1, 0, 0) == counts(delivery.run(LONG))
+    ends = [item["end"] for item in delivery.outcome().answer["data"]]
+    assert [6, 10, 14, 18, 22, 26, 30, 34, 36] == ends
 
 
 def test_equal_long_records_are_sent_once() -> None:
