@@ -14,6 +14,7 @@ from dataclasses import MISSING, Field, fields
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import ModuleType
 from typing import Any
 
 from pydantic import BaseModel
@@ -24,7 +25,8 @@ from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.delivery.meter import METRICS, PREFIX
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.delivery.verdict import OPENAI, WEBHOOK, Verdict, VerdictTable
-from airflow_provider_openai_dest.endpoints.catalogue import ENDPOINTS, RETIRED
+from airflow_provider_openai_dest.endpoints.absent import NOT_OFFERED, RETIRED
+from airflow_provider_openai_dest.endpoints.catalogue import ENDPOINTS, SECTIONS, templates_of
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.manifest import Manifest
 from airflow_provider_openai_dest.provider_info import get_provider_info
@@ -132,31 +134,66 @@ def airflow_options() -> str:
 
 
 def endpoints() -> str:
-    """Print the catalogue."""
-    heads = ("Name", "Operation", "Required fields", "Body", "Records in a request", "Files", "Batch API")
-    return table(heads, map(_endpoint, ENDPOINTS.values()))
+    """Print the catalogue, section by section."""
+    return "".join(map(_section, SECTIONS))
+
+
+def _section(section: ModuleType) -> str:
+    title, _, rest = plain(inspect.getdoc(section) or "").partition(": ")
+    link, _, notes = rest.partition("\n\n")
+    heads = ("Name", "Operation", "Required fields", "Body", "More")
+    said = " ".join(notes.split())
+    return "\n".join(
+        (
+            f"\n### {title}\n",
+            f"[OpenAI's reference]({link.rstrip('.')}). {said}".rstrip(),
+            table(heads, map(_endpoint, templates_of(section))).removesuffix("\n"),
+        )
+    )
 
 
 def _endpoint(template: EndpointTemplate) -> tuple[str, ...]:
-    packing = template.packing
-    packed = f"up to {packing.max_records:,} and {packing.max_tokens:,} tokens" if packing else "1"
-    if template.lines_field:
-        packed = "1, or all as lines of a file"
     return (
         code(template.name),
         code(f"{template.method} {template.path}"),
         codes(template.required),
-        {"json": "JSON", "multipart": "multipart", "form": "form", "none": "none (query)"}[template.content],
-        packed,
-        _files(template),
-        "yes" if template.batchable else "no",
+        {"json": "JSON", "multipart": "multipart", "form": "form", "none": "none"}[template.content],
+        "; ".join(filter(None, _more(template))),
     )
 
 
-def _files(template: EndpointTemplate) -> str:
-    sent = f"sends {codes(template.file_fields)}" if template.file_fields else ""
-    written = "writes the answer" if template.answer == "file" or template.answer_files else ""
-    return ", ".join(filter(None, (sent, written)))
+def _more(template: EndpointTemplate) -> Iterable[str]:
+    if packing := template.packing:
+        yield f"up to {packing.max_records:,} records and {packing.max_tokens:,} tokens in a request"
+    if template.lines_field:
+        yield "one record, or all as lines of a file"
+    if template.file_fields:
+        yield f"sends {codes(template.file_fields)}"
+    if template.answer == "file" or template.answer_files:
+        yield "writes the answer"
+    if template.batchable:
+        yield "Batch API"
+    if template.admin:
+        yield "admin key"
+
+
+def failed_answers() -> str:
+    """Print what makes a 200 answer a failure, for each endpoint that says so."""
+    rows = (
+        (
+            code(template.name),
+            code(path),
+            ", ".join("not null or empty" if value == "*" else code(value) for value in values),
+        )
+        for template in ENDPOINTS.values()
+        for path, values in template.failed_when.items()
+    )
+    return table(("Endpoint", "In the answer", "Failed when it is"), rows)
+
+
+def answers_with_errors() -> str:
+    """Name the endpoints whose answer may hold an error that is no failure of the request."""
+    return f"\n{codes(template.name for template in ENDPOINTS.values() if template.error_is_data)}.\n\n"
 
 
 def endpoint_parameters() -> str:
@@ -179,7 +216,18 @@ def _shown(field: Field[Any]) -> str:
 
 def retired_endpoints() -> str:
     """Print the names that are refused, and what to use."""
-    return table(("Name", "What to use"), ((code(name), advice) for name, advice in RETIRED.items()))
+    names: dict[str, list[str]] = {}
+    for name, advice in RETIRED.items():
+        names.setdefault(advice, []).append(name)
+    return table(("Names", "What to use"), ((codes(group), advice) for advice, group in names.items()))
+
+
+def operations_not_offered() -> str:
+    """Print the operations of the API that have no name, and why."""
+    names: dict[str, list[str]] = {}
+    for name, reason in NOT_OFFERED.items():
+        names.setdefault(reason, []).append(name)
+    return table(("Operation, as OpenAI calls it", "Why"), ((codes(group), reason) for reason, group in names.items()))
 
 
 # -- templates ---------------------------------------------------------------------------------------
@@ -382,7 +430,7 @@ def sandbox_settings() -> str:
 _ROOMS = {
     "exceptions": "every exception, by what happens next",
     "provider_info": "connection forms, modules and options, as data for Airflow; imports nothing",
-    "endpoints": "the operations of the API, as data: `template.py` is the type, `catalogue.py` the list",
+    "endpoints": "the API's operations, as data: `template.py` the type, `catalogue.py` the list, `absent.py` the gaps",
     "connection": "settings read from a connection, the HTTP clients made of them, the origin pin, redaction",
     "sources": "records out of values and files: `record.py` is the type",
     "rendering": "records into requests: placeholders, bodies, packs, forms, URLs",

@@ -10,18 +10,17 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from airflow_provider_openai_dest.connection.redaction import redact
 from airflow_provider_openai_dest.delivery.attempts import Conclusion
+from airflow_provider_openai_dest.delivery.failed_answer import failure_of
 from airflow_provider_openai_dest.delivery.joining import joined, with_earlier
 from airflow_provider_openai_dest.delivery.nesting import DEEPEST, is_too_deep
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.delivery.vector import checked_vector
-from airflow_provider_openai_dest.delivery.verdict import MESSAGE_LIMIT, Verdict
+from airflow_provider_openai_dest.delivery.verdict import Verdict
 from airflow_provider_openai_dest.delivery.wire import Reply
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate, Packing
 from airflow_provider_openai_dest.exceptions import RecordError
 from airflow_provider_openai_dest.rendering.request import Member, RenderedRequest
-from airflow_provider_openai_dest.sources.field_path import FieldPath
 
 FILE_TYPES = ("application/octet-stream", "application/pdf", "application/zip", "audio/", "image/", "video/")
 LONGEST_TYPE = 100
@@ -83,7 +82,7 @@ def _read_answer(
     try:
         body = _decoded(endpoint, response)
         usage = _usage(endpoint, body)
-        failure = _failure(endpoint, body)
+        failure = failure_of(endpoint, body)
         if failure is not None:
             part = None if is_too_deep(body) else body
             return [_Refusal(failure, part)] * len(request.records), usage
@@ -135,31 +134,6 @@ def _usage(endpoint: EndpointTemplate, body: Any) -> Mapping[str, Any] | None:
     if usage is not None and endpoint.answer == "json":
         raise RecordError("bad_answer", "the answer's usage is no object of numbers")
     return None
-
-
-def _failure(endpoint: EndpointTemplate, body: Any) -> RecordError | None:
-    """Give what an answer says of its own failure: an ``error``, or by the endpoint's ``failed_when``."""
-    for path, values in endpoint.failed_when.items():
-        try:
-            value = FieldPath.parse(path).find(body)
-        except LookupError:
-            continue
-        if value in values:
-            return RecordError("failed_answer", f"the answer's {path} is {value!r}{_why(body)}")
-    if isinstance(body, dict) and body.get("error"):
-        return RecordError("failed_answer", f"the answer holds an error{_why(body)}")
-    return None
-
-
-def _why(body: Any) -> str:
-    for path in ("error.message", "incomplete_details.reason"):
-        try:
-            said = FieldPath.parse(path).find(body)
-        except LookupError:
-            continue
-        if isinstance(said, str):
-            return f": {redact(said[: 4 * MESSAGE_LIMIT])[:MESSAGE_LIMIT]}"
-    return ""
 
 
 def _handed_out(endpoint: EndpointTemplate, request: RenderedRequest, body: Any) -> list[Any]:

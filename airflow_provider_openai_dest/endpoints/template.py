@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -10,6 +11,9 @@ from airflow_provider_openai_dest.exceptions import ConfigurationError
 
 Content = Literal["json", "multipart", "form", "none"]
 Answer = Literal["json", "file", "any", "ignored"]
+
+_NAME, _BRACKETS = r"[^\W\d]\w*(?:-\w+)*", r'\[(?:\*|-?[0-9]{1,9}|"[^"\\*]+")\]'
+_ANSWER_PATH = re.compile(rf"(?:{_NAME}|{_BRACKETS})(?:\.{_NAME}|{_BRACKETS})*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +71,13 @@ class EndpointTemplate:
         and finiteness.
     :param vector_length_field: body field that says how many numbers such a vector has, where it is given.
     :param images_field: body field with the number of images that are asked for, which count against images a minute.
-    :param failed_when: answer fields and their values that make a 200 answer a failure of the record.
+    :param failed_when: paths into an answer, and the values there that make a 200 answer a failure of the record;
+        ``[*]`` is any item of a list or field of an object, the value ``"*"`` anything but null or "".
+    :param error_is_data: whether ``error`` in a 200 answer is part of what was asked for, such as a job that failed;
+        otherwise it makes the answer a failure.
     :param deterministic: whether equal requests have equal answers, so that one of them is enough.
     :param batchable: whether the Batch API takes it.
+    :param admin: whether it needs an admin key, which is then the connection's key.
     """
 
     name: str
@@ -87,9 +95,11 @@ class EndpointTemplate:
     vector_field: str | None = None
     vector_length_field: str | None = None
     images_field: str | None = None
-    failed_when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    failed_when: Mapping[str, tuple[str | bool, ...]] = field(default_factory=dict)
+    error_is_data: bool = False
     deterministic: bool = False
     batchable: bool = False
+    admin: bool = False
 
     def __post_init__(self) -> None:
         if faults := tuple(self._faults()):
@@ -106,5 +116,8 @@ class EndpointTemplate:
             yield "file_fields need content='multipart'"
         if self.lines_field is not None and self.lines_field not in self.file_fields:
             yield f"lines_field={self.lines_field!r} must be one of the file_fields"
+        for path in self.failed_when:
+            if not _ANSWER_PATH.fullmatch(path):
+                yield f"failed_when: can't read the path {path!r}; write it such as 'choices[*].finish_reason'"
         if self.packing and (self.content != "json" or self.packing.request_field not in self.required):
             yield f"packing needs content='json', and {self.packing.request_field!r} among the required fields"

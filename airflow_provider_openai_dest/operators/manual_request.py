@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
 from airflow_provider_openai_dest.connection.base_url import DEFAULT_BASE_URL
-from airflow_provider_openai_dest.endpoints.catalogue import failed_when
+from airflow_provider_openai_dest.endpoints.catalogue import error_is_data, failed_when
 from airflow_provider_openai_dest.endpoints.template import Content, EndpointTemplate
 from airflow_provider_openai_dest.exceptions import ConfigurationError, nearest
 from airflow_provider_openai_dest.operators.arguments import is_final, refuse_fixed
@@ -75,6 +75,7 @@ class OpenAIManualRequestOperator(OpenAISendRecordsOperator):
             file_fields=self.file_fields,
             answer="any",
             failed_when=failed_when(self.method, str(self.url)),
+            error_is_data=error_is_data(self.method, str(self.url)),
         )
 
     def template_parts(self) -> list[Any]:

@@ -109,6 +109,13 @@ def test_a_request_without_a_body_has_none() -> None:
     assert ("GET /v1/models HTTP/1.1", {"host"}, b"") == (received.line, set(received.headers), received.body)
 
 
+def test_a_post_without_a_body_says_so() -> None:
+    """A length of zero, without which servers wait for a body or refuse the request (RFC 9110, 8.6)."""
+    (received,) = talk(says(), WireRequest(method="POST", url="/v1/batches/b/cancel", headers={})).server.requests
+    assert {"host", "content-length"} == set(received.headers)
+    assert ("0", b"") == (received.headers["content-length"], received.body)
+
+
 def test_an_answer_is_read_whole() -> None:
     """Status, words, and content, in however many pieces it came."""
     answer = said(b'{"a": 1}', "201 Made")

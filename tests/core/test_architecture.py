@@ -52,8 +52,8 @@ EMPTY_NAMES = {
     *("manager", "managers", "handler", "handlers", "processor", "processors"),
 }
 
-# Files of endpoints/ that are no declarations: the type, and the list of all.
-NO_DECLARATIONS = {"template", "catalogue", "__init__"}
+# Files of endpoints/ that are no declarations: the type, the list of all, and what is not in it.
+NO_DECLARATIONS = {"template", "catalogue", "absent", "__init__"}
 
 
 @dataclass(frozen=True, slots=True)
