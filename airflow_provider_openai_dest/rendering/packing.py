@@ -11,7 +11,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from airflow_provider_openai_dest.endpoints.template import Packing
-from airflow_provider_openai_dest.exceptions import RecordError
+from airflow_provider_openai_dest.exceptions import ConfigurationError, RecordError
 from airflow_provider_openai_dest.rendering.duplicates import Duplicate, Key, Original, Originals
 from airflow_provider_openai_dest.rendering.encoding import encode_json
 from airflow_provider_openai_dest.rendering.head_room import HeadRoom
@@ -77,24 +77,28 @@ class Packer:
                 yield Duplicate(record=record, original=original)
                 yield from self._close_for(original)
                 return
-        model = rest.get("model")
-        count, limit = self._measured_by(model if isinstance(model, str) else "")
-        member = Member(
-            record=record,
-            values=values,
-            tokens=sum(map(count, values)),
-            is_list=values is value,
-            key=key,
-        )
-        if member.tokens > limit:
-            chunks = self._long_inputs.cut(values, str(model), count, limit)
-            member = member if chunks is None else self._first_portion(member, chunks)
+        try:
+            member = self._member(record, values, rest.get("model"), is_list=values is value, key=key)
+        except RecordError:
+            if self._originals is not None:
+                self._originals.withdraw(key)
+            raise
         yield from self._put(member, rest, (shared, isinstance(member.values[0], str)))
 
     def close(self) -> Iterator[Pack]:
         """Give the packs that are still open."""
         while self._open:
             yield self._open.pop(next(iter(self._open))).close()
+
+    def _member(self, record: Record, values: Sequence[Any], model: Any, *, is_list: bool, key: Key) -> Member:
+        """Make a record's part of a pack, cut where it is too long; RecordError when it may not be."""
+        name = model if isinstance(model, str) else ""
+        count, limit = self._measured_by(name)
+        member = Member(record=record, values=values, tokens=sum(map(count, values)), is_list=is_list, key=key)
+        if member.tokens <= limit:
+            return member
+        chunks = self._long_inputs.cut(values, name, count, limit)
+        return member if chunks is None else self._first_portion(member, chunks)
 
     def _put(self, member: Member, rest: dict[str, Any], group: tuple[bytes, bool]) -> Iterator[Pack]:
         """Put a member in its group's open pack, and give the packs that it closed; one with more to come is alone."""
@@ -115,7 +119,10 @@ class Packer:
         """Give what counts a model's tokens, and how many one input may have."""
         if self._measure is None or self._measure[0] != model:
             limit = self._long_inputs.limit(model, self._packing.max_value_tokens)
-            self._measure = (model, self._long_inputs.counter(model), limit)
+            try:
+                self._measure = (model, self._long_inputs.counter(model), limit)
+            except ConfigurationError as error:  # of this record's own model: the others may have one that is known
+                raise RecordError("unknown_vocabulary", str(error), param="model") from None
         return self._measure[1:]
 
     def _first_portion(self, member: Member, chunks: Iterator[Chunk]) -> Member:

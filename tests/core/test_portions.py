@@ -31,7 +31,13 @@ from tests.core.tiny_vocabulary import known_as
 
 ENDPOINT = replace(
     CREATE_EMBEDDING,
-    packing=Packing(request_field="input", response_items="data", max_records=4, max_tokens=20),
+    packing=Packing(
+        request_field="input",
+        response_items="data",
+        max_records=4,
+        max_tokens=20,
+        max_value_tokens={"text-embedding-": 8192},
+    ),
 )
 CHUNKS = LongInputs(rule="chunk", chunk_tokens=5, chunk_overlap=1, encoding_name="tiny")
 AVERAGE = replace(CHUNKS, is_averaged=True)
@@ -270,3 +276,19 @@ def test_dimensions_are_checked() -> None:
     error = delivery.outcome().error
     assert error
     assert ("bad_answer", "the embedding has 2 numbers, and 3 were asked for") == (error.code, error.message)
+
+
+def test_equal_records_that_can_not_be_packed_are_each_rejected() -> None:
+    """None of them waits for what never comes: the first was not sent."""
+    delivery = Delivery(LongInputs(), originals=Originals(keeps_all=False), model="text-embedding-3-small")
+    assert (3, 1, 2, 0) == counts(delivery.run([7] * 8193, [7] * 8193, [7]))
+
+
+def test_a_model_without_a_vocabulary_rejects_its_records_only() -> None:
+    """Where each record names its own."""
+    delivery = Delivery(LongInputs(rule="chunk"), model="{message.m}", input="{message.t}")
+    with known_as("cl100k_base"):
+        manifest = delivery.run({"m": "text-embedding-3-small", "t": "ab"}, {"m": "my-deployment", "t": "ab"})
+    error = delivery.outcome("1").error
+    assert error
+    assert ((2, 1, 1, 0), "unknown_vocabulary", "model") == (counts(manifest), error.code, error.param)
