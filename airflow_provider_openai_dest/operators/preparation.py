@@ -55,6 +55,7 @@ def prepare(operator: OpenAISendRecordsOperator, source: Source, context: Contex
             quarantine_records=operator.quarantine_records,
             quarantine_body=operator.quarantine_body,
             max_xcom_bytes=max_xcom_bytes(operator.max_xcom_bytes),
+            extract=operator.extraction(),
             tidy=_tidy_form_of(operator),
         ),
         webhook=webhook,
@@ -130,6 +131,8 @@ def _tidy_form_of(operator: OpenAISendRecordsOperator) -> TidyForm:
     if operator.results_format == "parquet":
         require_pyarrow()
     vector_field = operator.endpoint_template().vector_field
+    if vector_field and (extraction := operator.extraction()):
+        vector_field = extraction.name_of(vector_field)
     return TidyForm(
         format=operator.results_format,
         order=operator.results_order,
