@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
 def prepare(operator: OpenAISendRecordsOperator, source: Source, context: Context) -> Delivery:
     """Make what one try of a task delivers with; raises CheckpointMismatchError when it is not what went before."""
-    settings = OpenAIDestHook(operator.conn_id).settings
+    hook = OpenAIDestHook(operator.conn_id)
+    settings = hook.settings
     webhook = OpenAIDestWebhookHook(operator.webhook_conn_id).settings if operator.webhook_conn_id else None
     endpoint = operator.endpoint_template()
     renderer = operator.renderer(operator.request_form(settings))
@@ -48,7 +49,9 @@ def prepare(operator: OpenAISendRecordsOperator, source: Source, context: Contex
     return Delivery(
         endpoint=endpoint,
         renderer=renderer,
-        dispatcher=new_dispatcher(settings, _speed_of(operator), _policy_of(operator), ownership.is_kept),
+        dispatcher=new_dispatcher(
+            settings, _speed_of(operator), _policy_of(operator), ownership.is_kept, tokens=hook.tokens
+        ),
         log=log,
         storage=Storage(
             keep_records=operator.keep_records,
@@ -78,7 +81,7 @@ def fingerprint_of(operator: OpenAISendRecordsOperator, settings: ConnectionSett
     template = json.dumps(parts, sort_keys=True, default=repr)
     return {
         "connection": operator.conn_id,
-        "origin": settings.base_url,
+        "origin": settings.base_url + (f"/deployments/{settings.deployment}" if settings.deployment else ""),
         "organization": settings.organization or "",
         "project": settings.project or "",
         "endpoint": f"{operator.endpoint_template().method} {operator.endpoint_template().path}",

@@ -258,10 +258,25 @@ class OpenAISendRecordsOperator(BaseOperator):
         from airflow_provider_openai_dest.rendering.renderer import RequestForm
 
         return RequestForm(
-            self.endpoint_template(),
+            self.spoken_endpoint(settings),
             base_url=settings.base_url,
             files=file_references(self.files_root, self.storage_conn_id),
         )
+
+    def spoken_endpoint(self, settings: ConnectionSettings) -> EndpointTemplate:
+        """Give the endpoint as the connection's server has it; raises ConfigurationError when it has not."""
+        from airflow_provider_openai_dest.rendering.dialect import Dialect
+
+        dialect = Dialect(
+            base_url=settings.base_url,
+            server=settings.server,
+            can=settings.can,
+            deployment=settings.deployment,
+            api_version=settings.api_version,
+            is_admin=settings.auth == "admin_key",
+        )
+        body = self.body if isinstance(self.body, Mapping) else {}
+        return dialect.spoken(self.endpoint_template(), {*self.fields, *body})
 
     def template_parts(self) -> list[Any]:
         """Give what shapes the requests: if it changes under a half-done delivery, the delivery is refused."""

@@ -92,8 +92,8 @@ class RequestForm:
         """Put a rendered body into a request; raises RecordError when it can't be written exactly."""
         has_body = self.endpoint.content != "none"
         fields = dict(body) if isinstance(body, Mapping) else {}
-        url = self.target.fill(records[0].data, fields, body_is_query=not has_body)
         model, images = fields.get("model"), fields.get(self.endpoint.images_field or "", 1)
+        url = self.target.fill(records[0].data, fields, body_is_query=not has_body)
         content, content_type = self._content(fields if isinstance(body, Mapping) else body, files)
         return RenderedRequest(
             records=records,
