@@ -249,11 +249,15 @@ class Destination:
             self._settlement = settlement
 
             async def settle(request: RenderedRequest, conclusion: Conclusion) -> Iterable[RenderedRequest]:
-                if conclusion.may_pass_halved and (halves := self._renderer.split(request)):
+                if conclusion.may_pass_halved and (halves := self._renderer.split(request, conclusion.error)):
                     if conclusion.maybe_billed:
                         self._fates.halved(request.records)
                     return halves
                 outcomes, held = self._read(self._endpoint, request, conclusion), _bytes_of(conclusion)
+                if request.following and outcomes[0].status is Status.DELIVERED:
+                    if conclusion.maybe_billed:
+                        self._fates.halved(request.records)
+                    return [await asyncio.to_thread(request.following, outcomes[0].answer["data"], outcomes[0].usage)]
                 size = size_of(self._endpoint, request, conclusion)
                 del conclusion  # the bytes of the answer are not needed any more
                 outcomes += self._sharing.ended(request.claim, outcomes, size)

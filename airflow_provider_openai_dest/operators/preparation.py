@@ -156,7 +156,12 @@ def _tidy_form_of(operator: OpenAISendRecordsOperator) -> TidyForm:
     vector_field = operator.endpoint_template().vector_field
     if vector_field and (extraction := operator.extraction()):
         vector_field = extraction.name_of(vector_field)
-    return TidyForm(format=operator.results_format, order=operator.results_order, vector_field=vector_field)
+    return TidyForm(
+        format=operator.results_format,
+        order=operator.results_order,
+        vector_field=vector_field,
+        has_plain_vectors=operator.has_plain_vectors(),
+    )
 
 
 def _policy_of(operator: OpenAISendRecordsOperator) -> RetryPolicy:
