@@ -248,6 +248,14 @@ _CONFIG = {
                 "example": None,
                 "default": "49152",
             },
+            "check_models": {
+                "description": "Ask GET /models once a day whether a task's model has ended or soon will: True or "
+                "False.",
+                "version_added": "0.1.0",
+                "type": "boolean",
+                "example": None,
+                "default": "True",
+            },
         },
     }
 }

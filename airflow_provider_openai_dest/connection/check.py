@@ -39,7 +39,7 @@ def check_connection(
     :param tokens: the tokens that were sent, filled while it asks; they are cut out of the answer.
     """
     try:
-        response, body = _get_list(client, _question(settings), clock)
+        response, body = get_list(client, _question(settings), clock)
         for spelling in {spelling for token in tokens for spelling in spellings_of(token)}:
             body = body.replace(spelling.encode(), HIDDEN.encode())
         works, text = _read(response, body, settings)
@@ -57,7 +57,9 @@ def _question(settings: ConnectionSettings) -> str:
     return f"/models?api-version={settings.api_version}" if settings.kind.has_deployments else "/models"
 
 
-def _get_list(client: httpx.Client, path: str, clock: Callable[[], float]) -> tuple[httpx.Response, bytes]:
+def get_list(
+    client: httpx.Client, path: str, clock: Callable[[], float] = time.monotonic
+) -> tuple[httpx.Response, bytes]:
     """Give the answer and its body, cut at the largest size; never waits longer than the deadline for a next piece."""
     ends = clock() + DEADLINE
     body = bytearray()

@@ -29,6 +29,9 @@ class Amount(NamedTuple):
     cost: float = 0.0
 
 
+NOTHING = Amount()
+
+
 class Budget:
     """What was spent and what is reserved. Used by the event loop.
 
@@ -70,14 +73,22 @@ class Budget:
         self._reserved[id(request)] = amount = self._expected(request)
         self._hold(amount.tokens, amount.cost)
 
-    def answered(self, request: RenderedRequest, usage: Mapping[str, Any] | None, cost: float | None) -> None:
-        """Count what a request used in the place of what was reserved; an answer that does not say it used all that."""
+    def answered(
+        self, request: RenderedRequest, usage: Mapping[str, Any] | None, cost: float | None, before: Amount = NOTHING
+    ) -> Amount:
+        """Count what a request used in the place of what was reserved, and give it.
+
+        An answer that does not say what it used has used all that was reserved.
+
+        :param before: what of it was counted before, where several requests make one record's answer.
+        """
         reserved = self._give_back(request)
-        tokens = used_in_all(usage) if usage else reserved.tokens
-        dollars = reserved.cost if cost is None else cost
+        tokens = max(0.0, used_in_all(usage) - before.tokens) if usage else reserved.tokens
+        dollars = reserved.cost if cost is None else max(0.0, cost - before.cost)
         self._answers += 1
         self._of_answers = Amount(self._of_answers.tokens + tokens, self._of_answers.cost + dollars)
         self.spent = Amount(self.spent.tokens + tokens, self.spent.cost + dollars)
+        return Amount(tokens, dollars)
 
     def lost(self, request: RenderedRequest) -> None:
         """Count a request whose answer was lost as billed: nobody can know."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
 from airflow_provider_openai_dest.checkpoint.fingerprint import fingerprint
 from airflow_provider_openai_dest.checkpoint.replay import Replay
 from airflow_provider_openai_dest.checkpoint.tidy_results import TidyForm
+from airflow_provider_openai_dest.connection.model_dates import check_model, has_dates
 from airflow_provider_openai_dest.connection.settings import ConnectionSettings
 from airflow_provider_openai_dest.connection.webhook_settings import WebhookSettings
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
@@ -16,6 +19,7 @@ from airflow_provider_openai_dest.delivery.budget import new_budget
 from airflow_provider_openai_dest.delivery.preview import Preview
 from airflow_provider_openai_dest.hooks.openai_dest import OpenAIDestHook
 from airflow_provider_openai_dest.hooks.webhook import OpenAIDestWebhookHook
+from airflow_provider_openai_dest.operators.airflow_versions import airflow_home, read_option
 from airflow_provider_openai_dest.operators.assembly import Delivery, Speed, Storage, new_dispatcher
 from airflow_provider_openai_dest.operators.metrics import meter_of
 from airflow_provider_openai_dest.operators.places import (
@@ -50,6 +54,7 @@ def prepare(
     hook = OpenAIDestHook(operator.conn_id)
     settings = hook.settings
     webhook = _webhook_of(operator)
+    _check_model(operator, settings)
     endpoint = operator.endpoint_template()
     renderer = operator.renderer(operator.request_form(settings))
     model = operator.one_model()
@@ -105,6 +110,21 @@ def fingerprint_of(operator: OpenAISendRecordsOperator, settings: ConnectionSett
     )
 
 
+def _check_model(operator: OpenAISendRecordsOperator, settings: ConnectionSettings) -> None:
+    """Refuse a model that has ended, and log what ends soon; the model of a record is the API's to refuse."""
+    model = operator.one_model()
+    if (
+        model is None
+        or not has_dates(settings)
+        or read_option("check_models").strip().lower() in ("false", "f", "0", "no", "off")
+    ):
+        return
+    finding = check_model(model, settings, Path(airflow_home()) / "openai_dest" / ".models", now=time.time())
+    if finding is not None:
+        say = operator.log.warning if finding.kind == "warning" else operator.log.info
+        say("%s", finding.text)
+
+
 def _open_log(operator: OpenAISendRecordsOperator, context: Context, claimed: dict[str, str]) -> DeliveryLog:
     scope = scope_of(context)
     folder = results_folder(operator.results, scope, operator.storage_conn_id)
@@ -152,7 +172,12 @@ def _tidy_form_of(operator: OpenAISendRecordsOperator) -> TidyForm:
     vector_field = operator.endpoint_template().vector_field
     if vector_field and (extraction := operator.extraction()):
         vector_field = extraction.name_of(vector_field)
-    return TidyForm(format=operator.results_format, order=operator.results_order, vector_field=vector_field)
+    return TidyForm(
+        format=operator.results_format,
+        order=operator.results_order,
+        vector_field=vector_field,
+        has_plain_vectors=operator.has_plain_vectors(),
+    )
 
 
 def _policy_of(operator: OpenAISendRecordsOperator) -> RetryPolicy:

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from airflow_provider_openai_dest.delivery.extraction import Extraction
     from airflow_provider_openai_dest.delivery.tolerance import Tolerance
     from airflow_provider_openai_dest.operators.assembly import Delivery
+    from airflow_provider_openai_dest.rendering.duplicates import Originals
+    from airflow_provider_openai_dest.rendering.long_inputs import LongInputs
     from airflow_provider_openai_dest.rendering.renderer import Renderer, RequestForm
     from airflow_provider_openai_dest.sources.record import Source
 
@@ -256,9 +258,27 @@ class OpenAISendRecordsOperator(BaseOperator):
 
     def renderer(self, form: RequestForm) -> Renderer:
         """Make what turns records into requests: packed where the endpoint takes several records."""
-        from airflow_provider_openai_dest.rendering.renderer import new_renderer
+        from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, SingleRenderer
 
-        return new_renderer(form, self.body_template(), deduplicate=self.deduplicate)
+        if form.endpoint.packing is None:
+            return SingleRenderer(form, self.body_template(), self.originals())
+        return PackedRenderer(form, self.body_template(), self.originals(), self.long_inputs())
+
+    def originals(self) -> Originals | None:
+        """Make what finds equal requests; None sends each."""
+        from airflow_provider_openai_dest.rendering.duplicates import Originals
+
+        endpoint = self.endpoint_template()
+        is_once = endpoint.deterministic if self.deduplicate is None else self.deduplicate
+        return Originals(keeps_all=endpoint.packing is None) if is_once else None
+
+    def long_inputs(self) -> LongInputs | None:
+        """Give what becomes of packed inputs that are too long; None rejects them."""
+        return None
+
+    def has_plain_vectors(self) -> bool:
+        """Tell whether files of JSON Lines show the numbers of a vector, and not its bytes."""
+        return False
 
     def request_form(self, settings: ConnectionSettings) -> RequestForm:
         """Make the parts of the requests that are the same for all records."""

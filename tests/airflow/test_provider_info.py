@@ -119,6 +119,7 @@ def test_the_settings_of_the_provider_have_defaults() -> None:
     assert {name: option["default"] for name, option in options.items()} == {
         "results_path": "",
         "max_xcom_bytes": "49152",
+        "check_models": "True",
     }
 
 

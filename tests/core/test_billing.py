@@ -70,3 +70,15 @@ def test_without_prices_nothing_has_a_cost() -> None:
     budget.take(asked)
     (one,) = Billing(None, budget).billed(asked, conclusion(), [outcome(usage=USAGE)])
     assert (None, 1100) == (one.cost, budget.spent.tokens)
+
+
+def test_several_requests_for_a_record_are_told_once_each() -> None:
+    """The last one's outcome bears the sum of all."""
+    budget = Budget(BudgetLimits(max_tokens_total=9999))
+    billing, spent = Billing(None, budget), []
+    for tokens, is_part in ((100, True), (250, True), (400, False)):
+        asked = request(tokens=9)
+        budget.take(asked)
+        billing.billed(asked, conclusion(), [outcome(usage={"total_tokens": tokens})], is_part=is_part)
+        spent.append(budget.spent.tokens)
+    assert [100, 250, 400] == spent
