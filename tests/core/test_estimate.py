@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,11 +11,10 @@ import pytest
 from airflow_provider_openai_dest.endpoints.catalogue import find_endpoint
 from airflow_provider_openai_dest.estimate import FIRST_REJECTED, Estimate, estimate
 from airflow_provider_openai_dest.prices import PriceList
-from airflow_provider_openai_dest.rendering import input_tokens as counting
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
 from airflow_provider_openai_dest.rendering.duplicates import Originals
 from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, RequestForm, SingleRenderer
-from airflow_provider_openai_dest.rendering.tokens import estimate_tokens
+from airflow_provider_openai_dest.rendering.tokens import token_counter
 from airflow_provider_openai_dest.sources.values import ValuesSource
 
 PRICES = PriceList("https://api.openai.com/v1")
@@ -22,10 +23,12 @@ EMBED = {"model": "text-embedding-3-small", "input": "{message.q}"}
 
 
 @pytest.fixture(autouse=True)
-def no_vocabulary(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_vocabulary(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Estimate, whatever is installed: a vocabulary is loaded from a network."""
-    monkeypatch.setattr(counting, "token_counter", lambda _: estimate_tokens)
-    monkeypatch.setattr("airflow_provider_openai_dest.rendering.packing.token_counter", lambda _: estimate_tokens)
+    monkeypatch.setitem(sys.modules, "tiktoken", None)
+    token_counter.cache_clear()
+    yield
+    token_counter.cache_clear()
 
 
 def estimated(records: list[Any], body: dict[str, Any], endpoint: str = "create_response") -> Estimate:
