@@ -83,5 +83,6 @@ TRIALS = (
         name="kill9-other-host",
         run=kill9,
         full={"records": 20_000, "kills": 100, "after": (220, 300), "storage": "object"},
+        short={"records": 1_200, "kills": 2, "after": (220, 300), "storage": "object"},
     ),
 )
