@@ -24,6 +24,7 @@ from airflow_provider_openai_dest.delivery.answer import ReadOutcomes, read_outc
 from airflow_provider_openai_dest.delivery.answer_bytes import LARGE_BYTES
 from airflow_provider_openai_dest.delivery.attempts import Conclusion
 from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher
+from airflow_provider_openai_dest.delivery.event_loop import run_in_loop
 from airflow_provider_openai_dest.delivery.intake import UNKNOWN_FATE, Census, Intake, read_ahead
 from airflow_provider_openai_dest.delivery.measuring import Measuring
 from airflow_provider_openai_dest.delivery.meter import Meter, NoMeter
@@ -214,7 +215,7 @@ class Destination:
     def _wait_for(self, run: Coroutine[Any, Any, Census]) -> Census:
         """Run the event loop in a thread; what interrupts the waiting, a signal handler's exception, ends it soon."""
         with ThreadPoolExecutor(1, thread_name_prefix="openai-dest-send") as thread:
-            running = thread.submit(asyncio.run, run)
+            running = thread.submit(run_in_loop, run)
             try:
                 while not running.done():
                     self._watch(time.monotonic())
@@ -254,15 +255,19 @@ class Destination:
             self._settlement = settlement
 
             async def settle(request: RenderedRequest, conclusion: Conclusion) -> Iterable[RenderedRequest]:
-                if conclusion.may_pass_halved and (halves := self._renderer.split(request)):
+                if conclusion.may_pass_halved and (halves := self._renderer.split(request, conclusion.error)):
                     if conclusion.maybe_billed:
                         self._fates.halved(request.records)
                     return halves
-                outcomes, is_large = self._read(self._endpoint, request, conclusion), _is_large(conclusion)
+                outcomes, held = self._read(self._endpoint, request, conclusion), _bytes_of(conclusion)
+                if request.following and outcomes[0].status is Status.DELIVERED:
+                    if conclusion.maybe_billed:
+                        self._fates.halved(request.records)
+                    return [await asyncio.to_thread(request.following, outcomes[0].answer["data"], outcomes[0].usage)]
                 size = size_of(self._endpoint, request, conclusion)
                 del conclusion  # the bytes of the answer are not needed any more
                 outcomes += self._sharing.ended(request.claim, outcomes, size)
-                await settlement.put_answered(self._fates.marked(outcomes), until_written=is_large)
+                await settlement.put_answered(self._fates.marked(outcomes), held=held, until_written=held > LARGE_BYTES)
                 return ()
 
             await self._dispatcher.run(requests, settle, read_on_seconds=self._count_seconds)
@@ -373,8 +378,8 @@ class Destination:
                 self._failure = self._failure or error
 
 
-def _is_large(conclusion: Conclusion) -> bool:
-    return conclusion.response is not None and len(conclusion.response.content) > LARGE_BYTES
+def _bytes_of(conclusion: Conclusion) -> int:
+    return 0 if conclusion.response is None else len(conclusion.response.content)
 
 
 def _weight(item: Rendered) -> int:

@@ -130,10 +130,15 @@ def _writable(text: str) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
+MOST_NAMES = 60
+"""Names that a message lists at most."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Give the end of an error message that names the known words nearest to ``name``."""
     names = sorted(known)
     close = get_close_matches(name, names, n=3, cutoff=0.5)
     if close:
         return f"did you mean {' or '.join(repr(word) for word in close)}?"
-    return f"known are: {', '.join(names)}"
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return f"known are: {', '.join(names[:MOST_NAMES])}{more}"

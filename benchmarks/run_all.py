@@ -20,6 +20,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import breakdown
+import image_memory
 import import_cost
 import memory
 import one_record
@@ -35,14 +37,16 @@ from section import Section, table
 MEASURES: dict[str, Callable[..., Section]] = {
     "one_record": one_record.measure,
     "packed": packed.measure,
+    "breakdown": breakdown.measure,
     "rate_limit": rate_limit.measure,
     "sharing": sharing.measure,
     "storm": storm.measure,
     "memory": memory.measure,
+    "image_memory": image_memory.measure,
     "upload": upload.measure,
     "import_cost": import_cost.measure,
 }
-OF_OURS = ("apache-airflow", "httpx", "aiohttp", "httptools", "msgspec", "pydantic")
+OF_OURS = ("apache-airflow", "httpx", "aiohttp", "uvloop", "httptools", "msgspec", "pybase64", "pydantic")
 OF_PEERS = {
     "venv": ("apache-airflow-providers-openai", "openai", "aiohttp", "httpx", "httpx-aiohttp"),
     "venv-litellm": ("litellm", "openai"),

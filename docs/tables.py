@@ -14,17 +14,21 @@ from dataclasses import MISSING, Field, fields
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import ModuleType
 from typing import Any
 
 from pydantic import BaseModel
 
 from airflow_provider_openai_dest import exceptions
 from airflow_provider_openai_dest.connection import settings, webhook_settings
+from airflow_provider_openai_dest.connection.auth_fields import AUTH_MODES
+from airflow_provider_openai_dest.connection.servers import CAPABILITIES, RESIDENCY_HOSTS, SERVERS, Capabilities
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.delivery.meter import METRICS, PREFIX
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.delivery.verdict import OPENAI, WEBHOOK, Verdict, VerdictTable
-from airflow_provider_openai_dest.endpoints.catalogue import ENDPOINTS, RETIRED
+from airflow_provider_openai_dest.endpoints.absent import NOT_OFFERED, RETIRED
+from airflow_provider_openai_dest.endpoints.catalogue import ENDPOINTS, SECTIONS, templates_of
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.manifest import Manifest
 from airflow_provider_openai_dest.provider_info import get_provider_info
@@ -89,6 +93,9 @@ _MODELS: Mapping[str, tuple[Any, type[BaseModel]]] = {
 }
 
 
+_WITH_AUTH = (settings.ConnectionSettings,)
+
+
 def connection_fields(conn_type: str) -> str:
     """Print the fields of a connection type: where, label, meaning, default."""
     declared = next(declared for declared in _declared("connection-types") if declared["connection-type"] == conn_type)
@@ -106,12 +113,56 @@ def connection_fields(conn_type: str) -> str:
     return table(("Field", "Label in the form", "Meaning", "Default"), rows)
 
 
+def auth_modes() -> str:
+    """Print the ways to say who sends."""
+    rows = (
+        (code(name), plain(mode.meaning), code(mode.header) if name != "none" else "", _needed_fields(mode.needs))
+        for name, mode in AUTH_MODES.items()
+    )
+    return table(("`auth`", "What is sent", "Header", "Needs"), rows)
+
+
+def _needed_fields(needs: Iterable[str]) -> str:
+    places = [settings.FIELDS[name].place for name in needs]
+    return codes(place.removeprefix("extra ") for place in places)
+
+
+def servers() -> str:
+    """Print the kinds of server, and what each lacks."""
+    rows = (
+        (
+            code(name),
+            server.title,
+            code(server.path) if server.path else "as given",
+            "`none` without a password" if server.is_open else code(server.key_mode),
+            codes(name for name in CAPABILITIES if not getattr(server.can, name)) or "nothing",
+        )
+        for name, server in SERVERS.items()
+    )
+    return table(("`server`", "What it is", "Path of a bare host", "Default `auth`", "Lacks"), rows)
+
+
+def capabilities() -> str:
+    """Print what a server may have or lack."""
+    return table(("Name", "A server that has it"), ((code(n), text) for n, text in params_of(Capabilities).items()))
+
+
+def residency_hosts() -> str:
+    """Print OpenAI's regional base URLs."""
+    return table(
+        ("Region", "Base URL"), ((code(region), code(f"https://{host}/v1")) for region, host in RESIDENCY_HOSTS.items())
+    )
+
+
 def _declared(name: str) -> Any:
     return get_provider_info()[name]
 
 
 def _default(model: type[BaseModel], attribute: str) -> str:
     field = model.model_fields[attribute]
+    needing = [name for name, mode in AUTH_MODES.items() if attribute in mode.needs] if model in _WITH_AUTH else []
+    if needing:
+        return f"required by {codes(needing)}"
     if field.is_required():
         return "required"
     value = field.get_default(call_default_factory=True)
@@ -132,31 +183,66 @@ def airflow_options() -> str:
 
 
 def endpoints() -> str:
-    """Print the catalogue."""
-    heads = ("Name", "Operation", "Required fields", "Body", "Records in a request", "Files", "Batch API")
-    return table(heads, map(_endpoint, ENDPOINTS.values()))
+    """Print the catalogue, section by section."""
+    return "".join(map(_section, SECTIONS))
+
+
+def _section(section: ModuleType) -> str:
+    title, _, rest = plain(inspect.getdoc(section) or "").partition(": ")
+    link, _, notes = rest.partition("\n\n")
+    heads = ("Name", "Operation", "Required fields", "Body", "More")
+    said = " ".join(notes.split())
+    return "\n".join(
+        (
+            f"\n### {title}\n",
+            f"[OpenAI's reference]({link.rstrip('.')}). {said}".rstrip(),
+            table(heads, map(_endpoint, templates_of(section))).removesuffix("\n"),
+        )
+    )
 
 
 def _endpoint(template: EndpointTemplate) -> tuple[str, ...]:
-    packing = template.packing
-    packed = f"up to {packing.max_records:,} and {packing.max_tokens:,} tokens" if packing else "1"
-    if template.lines_field:
-        packed = "1, or all as lines of a file"
     return (
         code(template.name),
         code(f"{template.method} {template.path}"),
         codes(template.required),
-        {"json": "JSON", "multipart": "multipart", "form": "form", "none": "none (query)"}[template.content],
-        packed,
-        _files(template),
-        "yes" if template.batchable else "no",
+        {"json": "JSON", "multipart": "multipart", "form": "form", "none": "none"}[template.content],
+        "; ".join(filter(None, _more(template))),
     )
 
 
-def _files(template: EndpointTemplate) -> str:
-    sent = f"sends {codes(template.file_fields)}" if template.file_fields else ""
-    written = "writes the answer" if template.answer == "file" or template.answer_files else ""
-    return ", ".join(filter(None, (sent, written)))
+def _more(template: EndpointTemplate) -> Iterable[str]:
+    if packing := template.packing:
+        yield f"up to {packing.max_records:,} records and {packing.max_tokens:,} tokens in a request"
+    if template.lines_field:
+        yield "one record, or all as lines of a file"
+    if template.file_fields:
+        yield f"sends {codes(template.file_fields)}"
+    if template.answer == "file" or template.answer_files:
+        yield "writes the answer"
+    if template.batchable:
+        yield "Batch API"
+    if template.admin:
+        yield "admin key"
+
+
+def failed_answers() -> str:
+    """Print what makes a 200 answer a failure, for each endpoint that says so."""
+    rows = (
+        (
+            code(template.name),
+            code(path),
+            ", ".join("not null or empty" if value == "*" else code(value) for value in values),
+        )
+        for template in ENDPOINTS.values()
+        for path, values in template.failed_when.items()
+    )
+    return table(("Endpoint", "In the answer", "Failed when it is"), rows)
+
+
+def answers_with_errors() -> str:
+    """Name the endpoints whose answer may hold an error that is no failure of the request."""
+    return f"\n{codes(template.name for template in ENDPOINTS.values() if template.error_is_data)}.\n\n"
 
 
 def endpoint_parameters() -> str:
@@ -179,7 +265,18 @@ def _shown(field: Field[Any]) -> str:
 
 def retired_endpoints() -> str:
     """Print the names that are refused, and what to use."""
-    return table(("Name", "What to use"), ((code(name), advice) for name, advice in RETIRED.items()))
+    names: dict[str, list[str]] = {}
+    for name, advice in RETIRED.items():
+        names.setdefault(advice, []).append(name)
+    return table(("Names", "What to use"), ((codes(group), advice) for advice, group in names.items()))
+
+
+def operations_not_offered() -> str:
+    """Print the operations of the API that have no name, and why."""
+    names: dict[str, list[str]] = {}
+    for name, reason in NOT_OFFERED.items():
+        names.setdefault(reason, []).append(name)
+    return table(("Operation, as OpenAI calls it", "Why"), ((codes(group), reason) for reason, group in names.items()))
 
 
 # -- templates ---------------------------------------------------------------------------------------
@@ -382,10 +479,10 @@ def sandbox_settings() -> str:
 _ROOMS = {
     "exceptions": "every exception, by what happens next",
     "provider_info": "connection forms, modules and options, as data for Airflow; imports nothing",
-    "endpoints": "the operations of the API, as data: `template.py` is the type, `catalogue.py` the list",
-    "connection": "settings read from a connection, the HTTP clients made of them, the origin pin, redaction",
+    "endpoints": "the API's operations, as data: `template.py` the type, `catalogue.py` the list, `absent.py` the gaps",
+    "connection": "settings read from a connection, HTTP clients, tokens, kinds of server, the origin pin, redaction",
     "sources": "records out of values and files: `record.py` is the type",
-    "rendering": "records into requests: placeholders, bodies, packs, forms, URLs",
+    "rendering": "records into requests: placeholders, bodies, packs, forms, URLs, and the dialect of a server",
     "delivery": "requests into outcomes: verdicts, attempts, rate limit, dispatcher, answers",
     "sinks": "where outcomes go: rows, quarantine, binary files, webhook",
     "checkpoint": "which records are settled, read back from the rows",

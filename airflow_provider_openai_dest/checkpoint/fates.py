@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from airflow_provider_openai_dest.checkpoint.claims import Claimed, Claims
 from airflow_provider_openai_dest.delivery.outcome import Outcome

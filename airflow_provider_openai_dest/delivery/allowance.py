@@ -5,7 +5,7 @@ Pure arithmetic: the time comes in as an argument.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from airflow_provider_openai_dest.delivery.bucket import Bucket
 from airflow_provider_openai_dest.delivery.flow import Flow
@@ -50,8 +50,7 @@ ASK_AGAIN_SECONDS = 0.1
 """The pace rises with the level, so a wait for it is over sooner than it seems."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(msgspec.Struct, frozen=True):
     """What the mirror said when a request was sent, to be held against what the server says in its answer."""
 
     level: float

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
-from airflow_provider_openai_dest.connection.redaction import redact
 from airflow_provider_openai_dest.delivery.attempts import Conclusion
+from airflow_provider_openai_dest.delivery.failed_answer import failure_of
+from airflow_provider_openai_dest.delivery.joining import joined, with_earlier
 from airflow_provider_openai_dest.delivery.nesting import DEEPEST, is_too_deep
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.delivery.vector import checked_vector
-from airflow_provider_openai_dest.delivery.verdict import MESSAGE_LIMIT, Verdict
+from airflow_provider_openai_dest.delivery.verdict import Verdict
 from airflow_provider_openai_dest.delivery.wire import Reply
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate, Packing
 from airflow_provider_openai_dest.exceptions import RecordError
 from airflow_provider_openai_dest.rendering.request import Member, RenderedRequest
-from airflow_provider_openai_dest.sources.field_path import FieldPath
 
 FILE_TYPES = ("application/octet-stream", "application/pdf", "application/zip", "audio/", "image/", "video/")
+TEXT_TYPES = ("application/sdp", "application/x-subrip", "text/csv", "text/plain", "text/srt", "text/vtt")
 LONGEST_TYPE = 100
 
 
@@ -42,9 +45,9 @@ def read_outcomes(endpoint: EndpointTemplate, request: RenderedRequest, conclusi
     a request stands on its first record, whatever became of it.
     """
     if conclusion.verdict is not Verdict.DELIVERED or conclusion.response is None:
-        status = Status.PENDING if conclusion.is_open else Status.REJECTED
-        return [_outcome(record, conclusion, status=status, error=conclusion.error) for record in request.records]
+        return _without_answer(request, conclusion)
     answers, usage = _read_answer(endpoint, request, conclusion.response)
+    usage = with_earlier(usage, request)
     usages = [usage, *[None] * (len(request.records) - 1)]
     return [
         _outcome(record, conclusion, status=Status.REJECTED, error=answer.error, answer=answer.part, usage=usage)
@@ -52,6 +55,16 @@ def read_outcomes(endpoint: EndpointTemplate, request: RenderedRequest, conclusi
         else _outcome(record, conclusion, status=Status.DELIVERED, answer=answer, usage=usage)
         for record, answer, usage in zip(request.records, answers, usages, strict=True)
     ]
+
+
+def _without_answer(request: RenderedRequest, conclusion: Conclusion) -> list[Outcome]:
+    """Give the outcomes where no answer came; what earlier requests for the record used was paid all the same."""
+    status = Status.PENDING if conclusion.is_open else Status.REJECTED
+    outcomes = [_outcome(record, conclusion, status=status, error=conclusion.error) for record in request.records]
+    if usage := with_earlier(None, request):
+        is_left = status is Status.PENDING
+        outcomes[0] = replace(outcomes[0], usage=usage, maybe_billed=outcomes[0].maybe_billed or is_left)
+    return outcomes
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +83,7 @@ def _read_answer(
     try:
         body = _decoded(endpoint, response)
         usage = _usage(endpoint, body)
-        failure = _failure(endpoint, body)
+        failure = failure_of(endpoint, body)
         if failure is not None:
             part = None if is_too_deep(body) else body
             return [_Refusal(failure, part)] * len(request.records), usage
@@ -85,14 +98,14 @@ def _decoded(endpoint: EndpointTemplate, response: Reply) -> Any:
     content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()[:LONGEST_TYPE]
     if endpoint.answer == "file" and content_type == "text/html":
         raise RecordError("bad_answer", "the answer is an HTML page and no file", status=response.status_code)
-    if endpoint.answer == "file" or (endpoint.answer == "any" and content_type.startswith(FILE_TYPES)):
-        return FileAnswer(response.content, content_type)
-    if endpoint.answer == "any" and content_type == "text/plain":
-        return {"text": _text(response)}
     if endpoint.answer == "any" and not response.content:
         return None
+    if endpoint.answer == "file" or (endpoint.answer == "any" and content_type.startswith(FILE_TYPES)):
+        return FileAnswer(response.content, content_type)
+    if endpoint.answer == "any" and content_type in TEXT_TYPES:
+        return {"text": _text(response)}
     body = _json(response, content_type)
-    if endpoint.answer == "json" and not isinstance(body, Mapping):
+    if endpoint.answer == "json" and not isinstance(body, dict):
         raise RecordError("bad_answer", f"the answer is no JSON object, but a {type(body).__name__}")
     return body
 
@@ -116,37 +129,12 @@ def _text(response: Reply) -> str:
 
 def _usage(endpoint: EndpointTemplate, body: Any) -> Mapping[str, Any] | None:
     """Give the usage object; only an operation that nobody has declared may mean something else by the name."""
-    usage = body.get("usage") if isinstance(body, Mapping) else None
-    if isinstance(usage, Mapping) and not is_too_deep(usage):
+    usage = body.get("usage") if isinstance(body, dict) else None
+    if isinstance(usage, dict) and not is_too_deep(usage):
         return usage
     if usage is not None and endpoint.answer == "json":
         raise RecordError("bad_answer", "the answer's usage is no object of numbers")
     return None
-
-
-def _failure(endpoint: EndpointTemplate, body: Any) -> RecordError | None:
-    """Give what an answer says of its own failure: an ``error``, or by the endpoint's ``failed_when``."""
-    for path, values in endpoint.failed_when.items():
-        try:
-            value = FieldPath.parse(path).find(body)
-        except LookupError:
-            continue
-        if value in values:
-            return RecordError("failed_answer", f"the answer's {path} is {value!r}{_why(body)}")
-    if isinstance(body, Mapping) and body.get("error"):
-        return RecordError("failed_answer", f"the answer holds an error{_why(body)}")
-    return None
-
-
-def _why(body: Any) -> str:
-    for path in ("error.message", "incomplete_details.reason"):
-        try:
-            said = FieldPath.parse(path).find(body)
-        except LookupError:
-            continue
-        if isinstance(said, str):
-            return f": {redact(said[: 4 * MESSAGE_LIMIT])[:MESSAGE_LIMIT]}"
-    return ""
 
 
 def _handed_out(endpoint: EndpointTemplate, request: RenderedRequest, body: Any) -> list[Any]:
@@ -154,7 +142,9 @@ def _handed_out(endpoint: EndpointTemplate, request: RenderedRequest, body: Any)
     if request.pack is None or endpoint.packing is None:
         return [_writable(body)] * len(request.records)
     items = _ordered(_items(body, endpoint.packing), sum(len(member.values) for member in request.pack.members))
-    return list(_parts(request.pack.members, items, endpoint.vector_field, body.get("model")))
+    length = request.pack.rest.get(endpoint.vector_length_field or "")
+    check = partial(_checked, vector_field=endpoint.vector_field, length=length if isinstance(length, int) else None)
+    return list(_parts(request.pack.members, items, check, body.get("model"), endpoint.vector_field or ""))
 
 
 def _writable(answer: Any) -> Any:
@@ -164,7 +154,7 @@ def _writable(answer: Any) -> Any:
 
 
 def _items(body: Any, packing: Packing) -> Sequence[Any]:
-    items = body.get(packing.response_items) if isinstance(body, Mapping) else None
+    items = body.get(packing.response_items) if isinstance(body, dict) else None
     if not isinstance(items, list):
         raise RecordError("bad_answer", f"the answer has no list {packing.response_items!r}")
     return items
@@ -176,7 +166,7 @@ def _ordered(items: Sequence[Any], count: int) -> list[Any]:
         raise RecordError("bad_answer", f"the answer has {len(items)} items for {count} values")
     ordered: list[Any] = [None] * count
     for place, item in enumerate(items):
-        if not isinstance(item, Mapping):
+        if not isinstance(item, dict):
             raise RecordError("bad_answer", f"item {place} of the answer is no object")
         index = item.get("index", place)
         if not _is_place(index, count) or ordered[index] is not None:
@@ -189,22 +179,34 @@ def _is_place(index: Any, count: int) -> bool:
     return isinstance(index, int) and not isinstance(index, bool) and 0 <= index < count
 
 
-def _parts(members: Sequence[Member], items: list[Any], vector_field: str | None, model: Any) -> Iterator[Any]:
+def _parts(
+    members: Sequence[Member],
+    items: list[Any],
+    check: Callable[[Mapping[str, Any]], dict[str, Any]],
+    model: Any,
+    vector_field: str,
+) -> Iterator[Any]:
     start = 0
     for member in members:
         end = start + len(member.values)
         try:
-            own = [_checked(item, vector_field) for item in items[start:end]]
-            yield _writable({"model": model, "data": own} if member.is_list else {"model": model, **own[0]})
+            own = [check(item) for item in items[start:end]]
+            if member.portions is not None:
+                own = joined(member.portions, own, vector_field)
+            yield _writable({"model": model, "data": own} if _is_list(member) else {"model": model, **own[0]})
         except RecordError as error:
             yield _Refusal(error)
         start = end
 
 
-def _checked(item: Mapping[str, Any], vector_field: str | None) -> dict[str, Any]:
+def _is_list(member: Member) -> bool:
+    return member.is_list or (member.portions is not None and member.portions.later is not None)
+
+
+def _checked(item: Mapping[str, Any], vector_field: str | None, length: int | None) -> dict[str, Any]:
     fields = {name: value for name, value in item.items() if name not in ("index", "object")}
     if vector_field is not None:
-        fields[vector_field] = checked_vector(fields.get(vector_field))
+        fields[vector_field] = checked_vector(fields.get(vector_field), length)
     return fields
 
 

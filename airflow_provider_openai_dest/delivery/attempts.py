@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
+import msgspec
+
 from airflow_provider_openai_dest.connection.redaction import redact
 from airflow_provider_openai_dest.delivery.retry_after import read_reset, read_retry_after
 from airflow_provider_openai_dest.delivery.verdict import (
@@ -47,8 +49,7 @@ class NoReply:
 Ending = Reply | NoReply
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True):
     """The next thing to do: send, ``after`` so many seconds.
 
     A ``shared`` wait is everybody's, as after a 429; ``slower`` says that everybody was too fast. ``asked`` tells that
@@ -62,8 +63,7 @@ class Attempt:
     error: RecordError | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conclusion:
+class Conclusion(msgspec.Struct, frozen=True, kw_only=True):
     """How it ended. ``exhausted`` means that the server, not the record, failed until the attempts ran out."""
 
     verdict: Verdict

@@ -7,8 +7,10 @@ import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
+
+from msgspec.structs import replace
 
 from airflow_provider_openai_dest.delivery.outcome import Status
 from airflow_provider_openai_dest.delivery.settled import SettledRecords

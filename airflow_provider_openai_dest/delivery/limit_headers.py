@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import lru_cache
+
+import msgspec
 
 from airflow_provider_openai_dest.delivery.retry_after import read_count, read_duration
 
@@ -13,8 +15,7 @@ LONGEST_RESET_SECONDS = 1.5 * 86_400
 """The longest limit is a day's; what takes longer is not believed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(msgspec.Struct, frozen=True):
     """One limit as the server tells it.
 
     :param rate: refill a second.
@@ -30,19 +31,32 @@ class Told:
 
 
 def read_limit(headers: Mapping[str, str], name: str) -> Told | None:
-    """Read the headers of the limit ``requests``, ``tokens`` or ``images``; None when they tell none.
+    """Read the headers of the limit ``requests``, ``tokens`` or ``images``; None when they tell none."""
+    limit, left, reset = _NAMES[name]
+    said = headers.get(limit)
+    return _told(said, headers.get(left), headers.get(reset)) if said else None
 
-    A limit is a minute's unless it takes longer to fill up, as a day's does. And a server may count a minute's by the
+
+_NAMES = {
+    name: tuple(f"x-ratelimit-{what}-{name}" for what in ("limit", "remaining", "reset"))
+    for name in ("requests", "tokens", "images")
+}
+
+
+@lru_cache(1024)  # an account within its limits is told the same again and again
+def _told(limit_said: str, left_said: str | None, reset_said: str | None) -> Told | None:
+    """Read a limit.
+
+    It is a minute's unless it takes longer to fill up, as a day's does. And a server may count a minute's by the
     second: then the bucket is full sooner, and holds less.
     """
-    limit = read_count(headers.get(f"x-ratelimit-limit-{name}"))
-    left = read_count(headers.get(f"x-ratelimit-remaining-{name}")) if limit else None
+    limit, left = read_count(limit_said), read_count(left_said)
     if not limit or left is None:
         return None
     left = min(left, limit)
     used = limit - left
     rate = limit / SECONDS_A_MINUTE
-    full_after = read_duration(headers.get(f"x-ratelimit-reset-{name}"))
+    full_after = read_duration(reset_said)
     if full_after is None or full_after > LONGEST_RESET_SECONDS:
         return Told(rate, limit, left)
     if used and full_after > 1.5 * used / rate + 1:  # generous: a server may round a minute's reset up to a second

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 DEEPEST = 200
@@ -16,18 +15,17 @@ def is_surely_flat(encoded: bytes) -> bool:
 
 def is_too_deep(value: Any) -> bool:
     """Tell whether a value goes deeper than :data:`DEEPEST`."""
-    level = [value]
+    level = [value] if isinstance(value, _CONTAINERS) else []
     for _ in range(DEEPEST):
-        level = [inner for outer in level for inner in _items(outer) if isinstance(inner, _CONTAINERS)]
         if not level:
             return False
-    return True
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, _CONTAINERS)
+        ]
+    return bool(level)
 
 
 _CONTAINERS = (dict, list, tuple)
-
-
-def _items(value: Any) -> Iterable[Any]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, (list, tuple)) else ()

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from airflow_provider_openai_dest.delivery.allowance import Allowance, Mark
 from airflow_provider_openai_dest.delivery.bucket import Bucket
 from airflow_provider_openai_dest.delivery.limit_headers import SECONDS_A_MINUTE, read_limit
@@ -40,8 +42,7 @@ class Limits:
     requests_per_day: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(msgspec.Struct, frozen=True):
     """What was reserved for one request: requests, tokens and, if it makes some, images."""
 
     sent: float

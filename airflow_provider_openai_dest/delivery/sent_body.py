@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from airflow_provider_openai_dest.connection.redaction import redact
 from airflow_provider_openai_dest.delivery.answer import ReadOutcomes, read_outcomes

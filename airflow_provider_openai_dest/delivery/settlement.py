@@ -32,6 +32,9 @@ APPEND = Flush(64, 0.02)
 QUEUE_LIMIT = 4096
 """Outcomes that may wait for the sinks before the reading waits too."""
 
+QUEUE_BYTES = 4 * 1024 * 1024
+"""So many bytes of their answers, likewise: a few hundred images would else be gigabytes before a slow storage."""
+
 Write = Callable[[Sequence[Outcome]], None]
 
 
@@ -56,7 +59,7 @@ class Settlement:
         self._on_error = on_error
         self._most_at_risk = most_at_risk
         self._waiting: list[Outcome] = []
-        self._waiting_answers = self._at_risk = 0
+        self._waiting_answers = self._at_risk = self._held = 0
         self._written = asyncio.Event()
         self._being_written = self._written
         self._is_due = asyncio.Event()
@@ -66,29 +69,32 @@ class Settlement:
         self.error: Exception | None = None
         self.unwritten = self.taken = self.ended = 0
 
-    async def put_answered(self, outcomes: Sequence[Outcome], *, until_written: bool = False) -> None:
+    async def put_answered(self, outcomes: Sequence[Outcome], *, held: int = 0, until_written: bool = False) -> None:
         """Take outcomes of a request; waits while too many of such are not durable.
 
+        :param held: bytes of the answer that they hold.
         :param until_written: wait until these are written, since they hold much memory until then.
         """
         self._waiting_answers += len(outcomes)
         self._at_risk += len(outcomes)
         written = self._written
-        await self.put(outcomes, until_written=until_written)
+        await self.put(outcomes, held=held, until_written=until_written)
         while self._at_risk > self._most_at_risk and not written.is_set():
             self._is_due.set()
             await self._being_written.wait()
 
-    async def put(self, outcomes: Sequence[Outcome], *, until_written: bool = False) -> None:
+    async def put(self, outcomes: Sequence[Outcome], *, held: int = 0, until_written: bool = False) -> None:
         """Take outcomes; waits while the sinks are behind."""
         self._waiting += outcomes
         self.taken += len(outcomes)
+        self._held += held
         written = self._written
-        if until_written or self._is_hurried or len(self._waiting) >= self._flush.records:
+        is_full = until_written or self._held >= QUEUE_BYTES or len(self._waiting) >= QUEUE_LIMIT
+        if is_full or self._is_hurried or len(self._waiting) >= self._flush.records:
             self._is_due.set()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._flush.seconds, self._is_due.set)
-        if until_written or len(self._waiting) >= QUEUE_LIMIT:
+        if is_full:
             await written.wait()
 
     def hurry(self) -> None:
@@ -138,7 +144,7 @@ class Settlement:
             self._timer.cancel()
         self._timer = None
         batch, answers, written = self._waiting, self._waiting_answers, self._written
-        self._waiting, self._waiting_answers, self._written = [], 0, asyncio.Event()
+        self._waiting, self._waiting_answers, self._written, self._held = [], 0, asyncio.Event(), 0
         self._being_written = written
         if not self._has_ended:
             self._is_due.clear()

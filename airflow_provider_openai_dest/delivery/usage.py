@@ -13,7 +13,8 @@ DEEPEST = 3
 LARGEST = 2**53
 """What a sum keeps of names, of objects within objects, and of one number: these come from a server."""
 
-_TOTAL = re.compile(rb'"total_tokens"\s*:\s*(\d{1,12})\b')
+_NAME = b'"total_tokens"'
+_TOTAL = re.compile(_NAME + rb"\s*:\s*(\d{1,12})\b")
 _TAIL_BYTES = 4096
 
 
@@ -22,7 +23,10 @@ def used_tokens(response: Reply) -> int | None:
     if not response.is_success:
         return 0
     content = response.content
-    found = _TOTAL.search(content[-_TAIL_BYTES:]) or _TOTAL.search(content[:_TAIL_BYTES])
+    at = content.rfind(_NAME, -_TAIL_BYTES)
+    if at < 0:
+        at = content.find(_NAME, 0, _TAIL_BYTES)
+    found = _TOTAL.match(content, at) if at >= 0 else None
     return int(found[1]) if found else None
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from airflow_provider_openai_dest.connection.redaction import spellings_of
 from airflow_provider_openai_dest.rendering.multipart import MultipartBody
@@ -19,8 +20,7 @@ SHORTEST_SECRET = 8
 """A shorter text would be cut out of innocent answers."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WireRequest:
+class WireRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A request of one attempt, with every header that it leaves with.
 
     :param headers: by lower-case name.
@@ -62,8 +62,7 @@ def _holds_nothing() -> None:
     pass
 
 
-@dataclass(slots=True)
-class WireReply:
+class WireReply(msgspec.Struct):
     """An answer without the cost of a ``httpx.Response``, which each record would pay.
 
     ``release`` is called when the answer is written and forgotten: the next large one may be read then.
@@ -119,8 +118,15 @@ class Secrets:
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        found = {spelling for secret in secrets if len(secret) >= SHORTEST_SECRET for spelling in spellings_of(secret)}
-        self._secrets = tuple((secret, secret.encode()) for secret in sorted(found, key=len, reverse=True))
+        self._secrets: tuple[tuple[str, bytes], ...] = ()
+        for secret in secrets:
+            self.add(secret)
+
+    def add(self, secret: str) -> None:
+        """Cut out this one as well, from now on; any thread may call it."""
+        if len(secret) >= SHORTEST_SECRET:
+            found = {*spellings_of(secret), *(known for known, _ in self._secrets)}
+            self._secrets = tuple((text, text.encode()) for text in sorted(found, key=len, reverse=True))
 
     def cut_from_content(self, content: bytes) -> bytes:
         """Give the content without them."""

@@ -24,3 +24,13 @@ CREATE_TRANSCRIPTION = EndpointTemplate(
     file_fields=("file",),
     answer="any",
 )
+
+CREATE_TRANSLATION = EndpointTemplate(
+    name="create_translation",
+    path="/audio/translations",
+    content="multipart",
+    required=("file", "model"),
+    optional=("prompt", "response_format", "temperature"),
+    file_fields=("file",),
+    answer="any",
+)

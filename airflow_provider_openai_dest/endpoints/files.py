@@ -12,6 +12,7 @@ UPLOAD_FILE = EndpointTemplate(
     optional=("expires_after",),
     file_fields=("file",),
     lines_field="file",
+    failed_when={"status": ("error",)},
 )
 
 LIST_FILES = EndpointTemplate(

@@ -13,3 +13,11 @@ RETRIEVE_MODEL = EndpointTemplate(
     content="none",
     required=("model",),
 )
+
+DELETE_MODEL = EndpointTemplate(
+    name="delete_model",
+    path="/models/{model}",
+    method="DELETE",
+    content="none",
+    required=("model",),
+)

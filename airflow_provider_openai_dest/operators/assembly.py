@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from airflow_provider_openai_dest.checkpoint.claims import CLAIM_RECORDS, FEWER_RECORDS, Claims
 from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
@@ -14,20 +16,24 @@ from airflow_provider_openai_dest.checkpoint.fates import Fates
 from airflow_provider_openai_dest.checkpoint.ownership import Ownership
 from airflow_provider_openai_dest.checkpoint.replay import Replay
 from airflow_provider_openai_dest.checkpoint.tidy_results import TidyForm, TidyResults
-from airflow_provider_openai_dest.connection.client import request_headers, ssl_context
+from airflow_provider_openai_dest.connection.client import account_headers, request_headers, ssl_context
 from airflow_provider_openai_dest.connection.proxy import proxy_url
 from airflow_provider_openai_dest.connection.settings import ConnectionSettings
+from airflow_provider_openai_dest.connection.token import TokenSource
 from airflow_provider_openai_dest.connection.webhook_settings import WebhookSettings
 from airflow_provider_openai_dest.delivery.addressing import ApiAddress
 from airflow_provider_openai_dest.delivery.aiohttp_wire import AiohttpWire
 from airflow_provider_openai_dest.delivery.answer import read_outcomes
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher, SystemClock
+from airflow_provider_openai_dest.delivery.extraction import Extraction
 from airflow_provider_openai_dest.delivery.meter import Meter
 from airflow_provider_openai_dest.delivery.outcome import Outcome
 from airflow_provider_openai_dest.delivery.rate_limit import Limits
 from airflow_provider_openai_dest.delivery.sent_body import with_bodies
 from airflow_provider_openai_dest.delivery.settlement import APPEND, PUT
+from airflow_provider_openai_dest.delivery.token_wire import TokenWire
+from airflow_provider_openai_dest.delivery.wire import Wire
 from airflow_provider_openai_dest.destination import INTAKE_CHUNK, Destination
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.exceptions import SinkError, TransientError
@@ -70,12 +76,13 @@ class Speed:
 
 @dataclass(frozen=True, kw_only=True)
 class Storage:
-    """What is kept of the records themselves, and how much of the outcomes goes to XCom."""
+    """What is kept of records and answers, and how much of the outcomes goes to XCom."""
 
     keep_records: bool = True
     quarantine_records: bool = True
     quarantine_body: bool = False
     max_xcom_bytes: int
+    extract: Extraction | None = None
     tidy: TidyForm = field(default_factory=TidyForm)
 
 
@@ -84,11 +91,12 @@ def new_dispatcher(
     speed: Speed,
     policy: RetryPolicy,
     may_send: Callable[[], bool] = lambda: True,
+    tokens: TokenSource | None = None,
 ) -> Dispatcher:
-    """Make the dispatcher of a connection."""
+    """Make the dispatcher of a connection; ``tokens`` gives the token where the connection's expires."""
     return Dispatcher(
-        AiohttpWire(settings.timeout, ssl_context(settings), proxy=proxy_url(settings), secrets=settings.secrets),
-        ApiAddress(request_headers(settings)),
+        _new_wire(settings, tokens, may_send),
+        ApiAddress(request_headers(settings), account_headers(settings)),
         policy=policy,
         limits=Limits(
             requests_per_minute=speed.requests_per_minute or settings.requests_per_minute,
@@ -102,6 +110,20 @@ def new_dispatcher(
         max_wait=speed.max_wait,
         may_send=may_send,
     )
+
+
+def _new_wire(settings: ConnectionSettings, tokens: TokenSource | None, may_send: Callable[[], bool]) -> Wire:
+    wire = AiohttpWire(
+        settings.timeout,
+        ssl_context(settings),
+        proxy=proxy_url(settings),
+        secrets=settings.secrets,
+        collects_streams=True,
+    )
+    if tokens is None:
+        return wire
+    tokens.tell(wire.secrets.add)
+    return TokenWire(wire, tokens, settings.credential, may_send)
 
 
 class Delivery:
@@ -149,7 +171,7 @@ class Delivery:
             renderer=renderer,
             dispatcher=dispatcher,
             sinks=self._sinks(storage),
-            keep=BinaryFiles(log.folder, endpoint).keep,
+            keep=_keeping(BinaryFiles(log.folder, endpoint), storage.extract),
             read=with_bodies(secrets) if storage.quarantine_body else read_outcomes,
             earlier=self._earlier() if self._forwarding or self._replay else log.settled(),
             fates=Fates(
@@ -260,6 +282,12 @@ class Delivery:
         counts = {name: getattr(manifest, name) for name in ("input", "delivered", "rejected", "pending", "requests")}
         undelivered = self._log.pattern(UNDELIVERED, of="try") if manifest.rejected else None
         return {**counts, "rejections": manifest.rejections, "undelivered": undelivered}
+
+
+def _keeping(files: BinaryFiles, extraction: Extraction | None) -> Callable[[Outcome], Outcome]:
+    if extraction is None:
+        return files.keep
+    return lambda outcome: extraction.keep(files.keep(outcome))
 
 
 class Watched:

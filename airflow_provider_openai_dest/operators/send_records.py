@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from airflow.sdk import BaseOperator
@@ -31,8 +32,11 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_openai_dest.connection.settings import ConnectionSettings
+    from airflow_provider_openai_dest.delivery.extraction import Extraction
     from airflow_provider_openai_dest.delivery.tolerance import Tolerance
     from airflow_provider_openai_dest.operators.assembly import Delivery
+    from airflow_provider_openai_dest.rendering.duplicates import Originals
+    from airflow_provider_openai_dest.rendering.long_inputs import LongInputs
     from airflow_provider_openai_dest.rendering.renderer import Renderer, RequestForm
     from airflow_provider_openai_dest.sources.record import Source
 
@@ -56,7 +60,8 @@ class OpenAISendRecordsOperator(BaseOperator):
     :param records: the records: the output of an upstream task, a list, one object, or a text (JSON is read as such).
         Records written here are data: Jinja does not touch them.
     :param source: path or URI of files (JSON, JSON Lines, CSV, TSV, each also gzipped), with globs; or a Source object.
-        A quarantine file of an earlier run, or ``quarantine_of("dag", "task")``, sends just its records again.
+        A quarantine file of an earlier run, or ``quarantine_of("dag", "task")``, sends just its records again;
+        ``OpenAIListSource(path="/files")`` reads a list of the API.
     :param source_format: format of the files where their extension does not tell it: ``jsonl``, ``json``, ``csv`` or
         ``tsv``.
     :param storage_conn_id: Airflow connection of the object storage that ``source``, ``results`` and files are in.
@@ -65,6 +70,8 @@ class OpenAISendRecordsOperator(BaseOperator):
         is the fields alone when they make a whole body, else the whole record, ``{message.json}``.
     :param fields: body fields set on top of ``body``.
     :param missing: what a missing field does: ``reject`` the record, send ``null``, or ``omit`` the field.
+    :param extract: fields of the answer that are kept in the place of all of it, each with its path, such as
+        ``{"text": "output[0].content[0].text"}``. What an answer lacks is null; one that has none is rejected.
     :param results: folder, as a path or URI, for the outcomes; default ``[openai_dest] results_path`` with folders
         for Dag, run and task below it.
     :param results_format: ``jsonl``, ``jsonl.gz`` or ``parquet`` (which needs the extra of that name): once nothing is
@@ -120,6 +127,7 @@ class OpenAISendRecordsOperator(BaseOperator):
         body: Any = None,
         fields: dict[str, Any] | None = None,
         missing: Missing = "reject",
+        extract: Mapping[str, str] | None = None,
         results: str | None = None,
         results_format: ResultsFormat = "jsonl",
         results_order: ResultsOrder = "completion",
@@ -162,6 +170,7 @@ class OpenAISendRecordsOperator(BaseOperator):
         self.body = body
         self.fields = {name: value for name, value in (fields or {}).items() if value is not None}
         self.missing = missing
+        self.extract = extract
         self.results = results
         self.results_format = results_format
         self.results_order = results_order
@@ -227,13 +236,27 @@ class OpenAISendRecordsOperator(BaseOperator):
 
     def renderer(self, form: RequestForm) -> Renderer:
         """Make what turns records into requests: packed where the endpoint takes several records."""
-        from airflow_provider_openai_dest.rendering.duplicates import Originals
         from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, SingleRenderer
 
-        renderer = PackedRenderer if form.endpoint.packing else SingleRenderer
-        is_once = form.endpoint.deterministic if self.deduplicate is None else self.deduplicate
-        originals = Originals(keeps_all=form.endpoint.packing is None) if is_once else None
-        return renderer(form, self.body_template(), originals)
+        if form.endpoint.packing is None:
+            return SingleRenderer(form, self.body_template(), self.originals())
+        return PackedRenderer(form, self.body_template(), self.originals(), self.long_inputs())
+
+    def originals(self) -> Originals | None:
+        """Make what finds equal requests; None sends each."""
+        from airflow_provider_openai_dest.rendering.duplicates import Originals
+
+        endpoint = self.endpoint_template()
+        is_once = endpoint.deterministic if self.deduplicate is None else self.deduplicate
+        return Originals(keeps_all=endpoint.packing is None) if is_once else None
+
+    def long_inputs(self) -> LongInputs | None:
+        """Give what becomes of packed inputs that are too long; None rejects them."""
+        return None
+
+    def has_plain_vectors(self) -> bool:
+        """Tell whether files of JSON Lines show the numbers of a vector, and not its bytes."""
+        return False
 
     def request_form(self, settings: ConnectionSettings) -> RequestForm:
         """Make the parts of the requests that are the same for all records."""
@@ -241,14 +264,37 @@ class OpenAISendRecordsOperator(BaseOperator):
         from airflow_provider_openai_dest.rendering.renderer import RequestForm
 
         return RequestForm(
-            self.endpoint_template(),
+            self.spoken_endpoint(settings),
             base_url=settings.base_url,
             files=file_references(self.files_root, self.storage_conn_id),
         )
 
+    def spoken_endpoint(self, settings: ConnectionSettings) -> EndpointTemplate:
+        """Give the endpoint as the connection's server has it; raises ConfigurationError when it has not."""
+        from airflow_provider_openai_dest.rendering.dialect import Dialect
+
+        dialect = Dialect(
+            base_url=settings.base_url,
+            server=settings.server,
+            can=settings.can,
+            deployment=settings.deployment,
+            api_version=settings.api_version,
+            is_admin=settings.auth == "admin_key",
+        )
+        body = self.body if isinstance(self.body, Mapping) else {}
+        return dialect.spoken(self.endpoint_template(), {*self.fields, *body})
+
     def template_parts(self) -> list[Any]:
         """Give what shapes the requests: if it changes under a half-done delivery, the delivery is refused."""
         return [self._body_or_default(), self.fields, self.missing]
+
+    def extraction(self) -> Extraction | None:
+        """Read which fields of an answer are kept; None keeps all of it. Raises ConfigurationError."""
+        if self.extract is None:
+            return None
+        from airflow_provider_openai_dest.delivery.extraction import Extraction
+
+        return Extraction(self.extract)
 
     def model(self) -> str | None:
         """Give the model as it is written, which may be a placeholder; None when it stands in the records."""
@@ -268,11 +314,16 @@ class OpenAISendRecordsOperator(BaseOperator):
 
     def _deliver(self, context: Context) -> dict[str, Any]:
         from airflow_provider_openai_dest.operators.airflow_versions import AirflowSkipException
+        from airflow_provider_openai_dest.operators.list_source import OpenAIListSource
         from airflow_provider_openai_dest.operators.preparation import prepare
         from airflow_provider_openai_dest.operators.quarantine_of import QuarantineOf
 
+        render = partial(self.render_template, context=context)
         if isinstance(self.source, QuarantineOf):
-            self.source = self.source.found(lambda text: self.render_template(text, context), self.storage_conn_id)
+            self.source = self.source.found(render, self.storage_conn_id)
+        elif isinstance(self.source, OpenAIListSource):
+            wait = self.longest_wait()
+            self.source = self.source.opened(render, conn_id=self.conn_id, key=self.key, max_wait=wait)
         source = self.read_source()
         delivery = self._delivery = prepare(self, source, context)
         if self._is_killed:
@@ -326,6 +377,7 @@ class OpenAISendRecordsOperator(BaseOperator):
         )
         check_seconds({"max_wait": (self.max_wait, 1)})
         self._tolerance()
+        self.extraction()
         refuse_double_braces(self.body, "body")
         refuse_double_braces(self.fields, "fields")
         if self.key is not None and is_final(self.key):

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
+import msgspec
+
 from airflow_provider_openai_dest.sources.record import Record
 
 Key = tuple[str | bytes, ...]
@@ -77,6 +79,11 @@ class Originals:
             self._on_their_way[key] = Original() if is_wanted else None
             return None
 
+    def withdraw(self, key: Key) -> None:
+        """Take back one that is not sent after all; called before another is looked for."""
+        with self._lock:
+            self._on_their_way.pop(key, None)
+
     def close(self, keys: Sequence[Key]) -> list[Original | None]:
         """Take those that have ended, and give the ones of which somebody wants to know what came of them.
 
@@ -118,8 +125,7 @@ class Originals:
         return word & bits == bits
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """The keys under which the records of a request are found as originals, one each."""
 
     originals: Originals

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
+from pybase64 import b64decode
 
 from airflow_provider_openai_dest.delivery.answer import FileAnswer
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
@@ -30,9 +31,25 @@ _SIGNATURES: tuple[tuple[bytes, int, str], ...] = (
     (b"fLaC", 0, "flac"),
     (b"%PDF", 0, "pdf"),
     (b"PK\x03\x04", 0, "zip"),
-    (b"<svg", 0, "svg"),
-    (b"<?xml", 0, "svg"),
 )
+_SVG = re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml|<!DOCTYPE\s+svg|<svg|<!--)", re.IGNORECASE)
+_OF_TYPES = {
+    "application/pdf": "pdf",
+    "application/zip": "zip",
+    "audio/aac": "aac",
+    "audio/flac": "flac",
+    "audio/mpeg": "mp3",
+    "audio/opus": "opus",
+    "audio/pcm": "pcm",
+    "audio/wav": "wav",
+    "image/gif": "gif",
+    "image/jpeg": "jpg",
+    "image/png": "png",
+    "image/svg": "svg",
+    "image/svg+xml": "svg",
+    "image/webp": "webp",
+    "video/mp4": "mp4",
+}
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST_NAME = 80
 
@@ -57,8 +74,9 @@ class BinaryFiles:
             return outcome
         try:
             if isinstance(outcome.answer, FileAnswer):
-                answer: Any = self._put(outcome.record.key, "files", outcome.answer.content)
-                return replace(outcome, answer={**answer, "content_type": outcome.answer.content_type})
+                file = outcome.answer
+                answer: Any = self._put(outcome.record.key, "files", file.content, file.content_type)
+                return replace(outcome, answer={**answer, "content_type": file.content_type})
             if self._files is not None:
                 return replace(outcome, answer=self._replaced(outcome, self._files))
         except RecordError as error:
@@ -70,19 +88,17 @@ class BinaryFiles:
         items = answer.get(files.items) if isinstance(answer, Mapping) else None
         if not isinstance(items, list) or not items or not all(isinstance(item, Mapping) for item in items):
             raise RecordError("bad_answer", f"the answer has no list {files.items!r} of files")
-        kept = [self._kept(f"{outcome.record.key}-{number}", item, files) for number, item in enumerate(items)]
+        contents = [_content(item, files.field) for item in items]  # all of them, before the first is written
+        content_type = f"image/{answer.get('output_format')}"
+        kept = []
+        for number, (item, content) in enumerate(zip(items, contents, strict=True)):
+            others = {field: value for field, value in item.items() if field != files.field}
+            name = f"{outcome.record.key}-{number}"
+            kept.append(others if content is None else others | self._put(name, files.folder, content, content_type))
         return {**answer, files.items: kept}
 
-    def _kept(self, name: str, item: Mapping[str, Any], files: AnswerFiles) -> dict[str, Any]:
-        others = {field: value for field, value in item.items() if field != files.field}
-        if item.get(files.field):
-            return others | self._put(name, files.folder, _bytes(item[files.field]))
-        if not others.get("url"):  # some servers give the file's address in place of the file
-            raise RecordError("bad_answer", f"an item of the answer has no {files.field!r}")
-        return others
-
-    def _put(self, name: str, folder: str, content: bytes) -> dict[str, Any]:
-        path = put_new_file(self._folder / folder, safe_name(name), extension(content), content)
+    def _put(self, name: str, folder: str, content: bytes, content_type: str = "") -> dict[str, Any]:
+        path = put_new_file(self._folder / folder, safe_name(name), extension(content, content_type), content)
         return {"path": str(path), "bytes": len(content)}
 
 
@@ -95,15 +111,23 @@ def safe_name(text: str) -> str:
     return f"{safe}-{digest}" if safe else digest
 
 
-def extension(content: bytes) -> str:
-    """Tell a file's extension by its first bytes."""
+def extension(content: bytes, content_type: str = "") -> str:
+    """Tell a file's extension by its first bytes, else by the type that the server gave; never by a name of its own."""
     for signature, start, name in _SIGNATURES:
         if content[start : start + len(signature)] == signature:
             return name
-    return "bin"
+    if _SVG.match(content):
+        return "svg"
+    return _OF_TYPES.get(content_type, "bin")
 
 
-def _bytes(text: Any) -> bytes:
+def _content(item: Mapping[str, Any], field: str) -> bytes | None:
+    """Give the bytes of an item; None where the server gives the file's address in their place."""
+    text = item.get(field)
+    if not text:
+        if item.get("url"):
+            return None
+        raise RecordError("bad_answer", f"an item of the answer has no {field!r}")
     try:
         return b64decode(text, validate=True)
     except (Base64Error, ValueError, TypeError) as error:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+
+from msgspec.structs import replace
 
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.delivery.settled import SettledRecords
@@ -94,7 +95,11 @@ class WebhookRenderer:
         if batch:
             yield self._request(batch)
 
-    def split(self, request: RenderedRequest) -> Sequence[RenderedRequest]:
+    def split(
+        self,
+        request: RenderedRequest,
+        error: RecordError | None = None,  # noqa: ARG002 - part of the protocol
+    ) -> Sequence[RenderedRequest]:
         """Cut a refused batch in two, so that one item does not hold back the others."""
         middle = len(request.records) // 2
         if not middle:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+import msgspec
 
 from airflow_provider_openai_dest.exceptions import RecordError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, kw_only=True):
     """One item of a data set.
 
     ``key`` is its identity within the run, ``position`` its place in the source from 0 on, ``data`` the JSON

@@ -17,6 +17,7 @@ from airflow_provider_openai_dest import (
 from airflow_provider_openai_dest.exceptions import ConfigurationError, InvalidTemplateError
 from airflow_provider_openai_dest.operators.airflow_versions import AirflowFailException, AirflowSkipException
 from airflow_provider_openai_dest.sandbox import Sandbox
+from airflow_provider_openai_dest.sources.field_path import FieldPath
 from tests.airflow.operator_context import (
     ASK,
     EMBED,
@@ -405,18 +406,37 @@ def test_a_record_of_unknown_fate_gets_what_was_said(sandbox: Sandbox, tmp_path:
     assert ("TransientError" if on_unknown == "resend" else "NoneType") == type(ended.error).__name__
 
 
-def test_an_answer_that_says_it_failed_is_no_delivery(sandbox: Sandbox, tmp_path: Path) -> None:
-    """A response with the status incomplete is rejected, and its partial answer is kept in the results."""
-    body = {"model": "gpt-6-luna", "input": "{message.q}", "max_output_tokens": 16}
-    records = [{"q": "Tell me everything. " * 50}]
+LONG = "Tell me everything. " * 50
+
+# endpoint -> body, the way to what the answer says of its failure, and that
+CUT_OFF: dict[str, tuple[dict[str, Any], str, str]] = {
+    "create_response": ({"input": "{message.q}", "max_output_tokens": 16}, "status", "incomplete"),
+    "create_chat_completion": (
+        {"messages": [{"role": "user", "content": "{message.q}"}], "max_completion_tokens": 16},
+        "choices[0].finish_reason",
+        "length",
+    ),
+}
+
+
+@pytest.mark.parametrize("endpoint", CUT_OFF)
+def test_an_answer_that_says_it_failed_is_no_delivery(sandbox: Sandbox, tmp_path: Path, endpoint: str) -> None:
+    """An answer that was cut off is rejected, and kept in the results as far as it goes; quarantine has the reason."""
+    body, path, word = CUT_OFF[endpoint]
     operator = OpenAISendRecordsOperator(
         task_id="send",
-        endpoint="create_response",
-        body=body,
-        records=records,
+        endpoint=endpoint,
+        body={"model": "gpt-6-luna"} | body,
+        records=[{"q": LONG}],
         results=str(tmp_path),
         max_error_rate=1.0,
     )
     manifest = run(operator)
     (row,) = rows_of(manifest["results"])
-    assert ((1, 0, 1, 0), "incomplete") == (counts(manifest), row["answer"]["status"])
+    (refused,) = rows_of(manifest["quarantine"])
+    assert ((1, 0, 1, 0), word) == (counts(manifest), FieldPath.parse(path).find(row["answer"]))
+    assert ({"q": LONG}, "failed_answer", True) == (
+        refused["record"],
+        refused["error"]["code"],
+        word in refused["error"]["message"],
+    )

@@ -6,11 +6,13 @@ what it gets.
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from io import BytesIO
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +27,14 @@ from airflow_provider_openai_dest.rendering.multipart import MultipartBody
 from airflow_provider_openai_dest.rendering.renderer import Rendered, RequestForm, SingleRenderer
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
 from airflow_provider_openai_dest.sources.record import Record
-from tests.contract.newer_fields import NEWER
+from tests.contract.newer_fields import NEWER, NEWER_OPERATIONS
 
 openai = pytest.importorskip("openai", reason="the official SDK is not installed")
 
 FOLDER = "/data"
 FILES = {"a.png": b"PNG a", "b.png": b"PNG b", "m.png": b"PNG mask", "a.mp3": b"MP3"}
+
+SDK_S_OWN = {"extra_headers", "extra_query", "extra_body", "timeout"}
 
 _BOUNDARY = re.compile(r"multipart/form-data; boundary=([0-9a-f]{32})")
 
@@ -124,6 +128,27 @@ UPLOADS: dict[str, tuple[str, dict[str, Any], Callable[[Any], Any]]] = {
             mask=("m.png", FILES["m.png"]),
         ),
     ),
+    "an image with markup, as an animation": (
+        "create_image_edit",
+        {
+            "model": "m",
+            "prompt": "p",
+            "image": f"{FOLDER}/a.png",
+            "markup": f"{FOLDER}/m.png",
+            "output_format": "gif",
+            "frame_count": 4,
+            "svg": {"model": "m", "reasoning": {"effort": "low"}},
+        },
+        lambda sdk: sdk.images.edit(
+            model="m",
+            prompt="p",
+            image=("a.png", FILES["a.png"]),
+            markup=("m.png", FILES["m.png"]),
+            output_format="gif",
+            frame_count=4,
+            svg={"model": "m", "reasoning": {"effort": "low"}},
+        ),
+    ),
     "a list of one image": (
         "create_image_edit",
         {"model": "m", "prompt": "p", "image": [f"{FOLDER}/a.png"]},
@@ -185,8 +210,23 @@ def test_a_query_is_the_sdk_s(sdk: tuple[Any, list[httpx.Request]]) -> None:
 def test_newer_fields_are_the_sdk_s(endpoint: str) -> None:
     """What is offered though the specification does not have it, the SDK has."""
     path, fields = NEWER[endpoint]
-    module, _, name = path.partition(".")
+    module, _, name = path.rpartition(".")
     parameters = getattr(import_module(f"openai.types.{module}"), name)
 
     assert {*fields} <= {*parameters.__annotations__}
     assert {*fields} <= {*find_endpoint(endpoint).optional}
+
+
+@pytest.mark.parametrize("endpoint", NEWER_OPERATIONS)
+def test_newer_operations_are_the_sdk_s(endpoint: str, sdk: tuple[Any, list[httpx.Request]]) -> None:
+    """An operation that the specification does not have is sent as the SDK sends it, with just the SDK's fields."""
+    client, sent = sdk
+    template = find_endpoint(endpoint)
+    call = attrgetter(NEWER_OPERATIONS[endpoint])(client)
+    call(**dict.fromkeys(template.required, "x"))
+    ours = _rendered(endpoint, dict.fromkeys(template.required, "x"))
+    fields = {name: field for name, field in inspect.signature(call).parameters.items() if name not in SDK_S_OWN}
+
+    assert (ours.method, ours.url) == (sent[0].method, str(sent[0].url))
+    assert {*fields} == {*template.required, *template.optional}
+    assert {name for name, field in fields.items() if field.default is field.empty} == {*template.required}

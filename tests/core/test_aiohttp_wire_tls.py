@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from base64 import b64encode
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from airflow_provider_openai_dest.delivery.aiohttp_wire import AiohttpWire
 from airflow_provider_openai_dest.delivery.wire import NoAnswerError, WireReply, WireRequest

@@ -185,6 +185,14 @@ def test_a_broken_part_rejects_its_own_record_only(case: str) -> None:
         ({"status": "failed", "error": None}, "status is 'failed'"),
         ({"status": "failed", "error": {"message": {"a": 1}}}, "status is 'failed'"),
         ({"error": {"message": "no such model"}}, "holds an error: no such model"),
+        (
+            {
+                "status": "completed",
+                "output": [{"content": [{"type": "refusal", "refusal": "I won't"}]}],
+                "usage": USAGE,
+            },
+            "type is 'refusal': I won't",
+        ),
     ],
 )
 def test_an_answer_that_says_it_failed_is_a_rejection(body: dict[str, Any], reason: str) -> None:

@@ -26,7 +26,10 @@ DIRECTIONS: dict[str, set[str]] = {
     "endpoints": {"exceptions"},
     "connection": {"exceptions"},
     "sources": {"exceptions"},
-    "rendering": {"sources", "endpoints", "connection.url", "exceptions"},
+    "rendering": {
+        *("sources", "endpoints", "exceptions"),
+        *("connection.headers", "connection.servers", "connection.url"),
+    },
     "delivery": {"rendering", "sources", "endpoints", "connection", "exceptions"},
     "manifest": {"delivery", "sources", "exceptions"},
     # A webhook item is a rendered request like any other, and a delivery of them has a manifest.
@@ -52,8 +55,8 @@ EMPTY_NAMES = {
     *("manager", "managers", "handler", "handlers", "processor", "processors"),
 }
 
-# Files of endpoints/ that are no declarations: the type, and the list of all.
-NO_DECLARATIONS = {"template", "catalogue", "__init__"}
+# Files of endpoints/ that are no declarations: the type, the list of all, and what is not in it.
+NO_DECLARATIONS = {"template", "catalogue", "absent", "__init__"}
 
 
 @dataclass(frozen=True, slots=True)
