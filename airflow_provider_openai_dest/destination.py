@@ -342,13 +342,13 @@ class Destination:
             done=intake.census().settled + now,
             settled_now=now,
             traffic=self._dispatcher.traffic,
-            share=self._dispatcher.share(),
+            use=self._dispatcher.use(),
         )
 
     def _measure(self) -> None:
         tally = self._tally
         records = {"delivered": tally.delivered, "rejected": tally.rejected, "pending": tally.pending}
-        self._measuring.tell(records, tally.maybe_billed, self._dispatcher.share())
+        self._measuring.tell(records, tally.maybe_billed, self._dispatcher.use())
 
     def _write(self, outcomes: Sequence[Outcome]) -> None:
         """Take a batch to all sinks; nothing of it counts as settled before all of them have flushed."""
