@@ -107,6 +107,7 @@ class Dispatcher:
         self._address = address
         self._policy = policy
         self._limits = ModelLimits(limits)
+        self.concurrency = concurrency
         self._window = Window(most=concurrency)
         self._outage = Outage(first_pause=policy.first_pause, give_up_after=policy.give_up_after)
         self._flights = Flights(policy, random)
