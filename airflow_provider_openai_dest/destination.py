@@ -255,15 +255,19 @@ class Destination:
                     if not isinstance(following, Conclusion):
                         return following
                     request, conclusion = request.conversation.request, following
-                if conclusion.may_pass_halved and (halves := self._renderer.split(request)):
+                if conclusion.may_pass_halved and (halves := self._renderer.split(request, conclusion.error)):
                     if conclusion.maybe_billed:
                         self._fates.halved(request.records)
                     return halves
-                outcomes, is_large = self._read(self._endpoint, request, conclusion), _is_large(conclusion)
+                outcomes, held = self._read(self._endpoint, request, conclusion), _bytes_of(conclusion)
+                if request.following and outcomes[0].status is Status.DELIVERED:
+                    if conclusion.maybe_billed:
+                        self._fates.halved(request.records)
+                    return [await asyncio.to_thread(request.following, outcomes[0].answer["data"], outcomes[0].usage)]
                 size = size_of(self._endpoint, request, conclusion)
                 del conclusion  # the bytes of the answer are not needed any more
                 outcomes += self._sharing.ended(request.claim, outcomes, size)
-                await settlement.put(self._fates.marked(outcomes), until_written=is_large)
+                await settlement.put(self._fates.marked(outcomes), held=held, until_written=held > LARGE_BYTES)
                 return ()
 
             await self._dispatcher.run(requests, settle, read_on_seconds=self._count_seconds)
@@ -314,13 +318,13 @@ class Destination:
             done=intake.census().settled + now,
             settled_now=now,
             traffic=self._dispatcher.traffic,
-            share=self._dispatcher.share(),
+            use=self._dispatcher.use(),
         )
 
     def _measure(self) -> None:
         tally = self._tally
         records = {"delivered": tally.delivered, "rejected": tally.rejected, "pending": tally.pending}
-        self._measuring.tell(records, tally.maybe_billed, self._dispatcher.share())
+        self._measuring.tell(records, tally.maybe_billed, self._dispatcher.use())
 
     def _write(self, outcomes: Sequence[Outcome]) -> None:
         """Take a batch to all sinks; nothing of it counts as settled before all of them have flushed."""
@@ -350,8 +354,8 @@ class Destination:
                 self._failure = self._failure or error
 
 
-def _is_large(conclusion: Conclusion) -> bool:
-    return conclusion.response is not None and len(conclusion.response.content) > LARGE_BYTES
+def _bytes_of(conclusion: Conclusion) -> int:
+    return 0 if conclusion.response is None else len(conclusion.response.content)
 
 
 def _weight(item: Rendered) -> int:

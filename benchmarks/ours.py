@@ -29,6 +29,7 @@ from airflow_provider_openai_dest.delivery.file_sending import FileRenderer, Fil
 from airflow_provider_openai_dest.delivery.upload_in_parts import UploadOptions
 from airflow_provider_openai_dest.endpoints.embeddings import CREATE_EMBEDDING
 from airflow_provider_openai_dest.endpoints.files import UPLOAD_FILE
+from airflow_provider_openai_dest.endpoints.images import CREATE_IMAGE
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.manifest import Manifest
 from airflow_provider_openai_dest.operators.assembly import Delivery, Speed, Storage, new_dispatcher
@@ -118,6 +119,31 @@ def upload_in_parts(file: Path, results_dir: Path, base_url: str, *, parts_at_on
     return delivery.run(ValuesSource([{"uri": str(file)}], key="uri"))
 
 
+def draw(input_path: Path, results_dir: Path, base_url: str) -> Manifest:
+    """Draw one image for each line of a JSON Lines file."""
+    return _run(
+        FilesSource([input_path], key="sku"),
+        CREATE_IMAGE,
+        {"model": "gpt-image-2", "prompt": "{message.text}"},
+        results_dir=results_dir,
+        settings=ConnectionSettings(api_key=API_KEY, base_url=base_url),
+    )
+
+
+def upload_each(input_path: Path, results_dir: Path, base_url: str) -> Manifest:
+    """Upload one small file for each line of a JSON Lines file: the same file from the disk, each time read anew."""
+    file = results_dir / "one.json"
+    file.write_bytes(b"x" * 1_800)
+    return _run(
+        FilesSource([input_path], key="sku"),
+        UPLOAD_FILE,
+        {"purpose": "user_data", "file": str(file)},
+        results_dir=results_dir,
+        settings=ConnectionSettings(api_key=API_KEY, base_url=base_url),
+        files=FileReferences((str(file),), Path),
+    )
+
+
 def _run(
     source: Source,
     endpoint: EndpointTemplate,
@@ -142,10 +168,13 @@ def _run(
     return delivery.run(source)
 
 
+EACH = {"draw": draw, "upload-each": upload_each}
+
+
 def main() -> None:
     """Run one delivery and print what it cost."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["deliver", "upload", "upload-in-parts"])
+    parser.add_argument("what", choices=["deliver", "upload", "upload-in-parts", *EACH])
     parser.add_argument("--input", type=Path, required=True)
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--base-url", required=True)
@@ -163,7 +192,9 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING)
     wait_until(arguments.start_at)
     cost = Cost()
-    if arguments.what == "upload":
+    if arguments.what in EACH:
+        manifest = EACH[arguments.what](arguments.input, arguments.results, arguments.base_url)
+    elif arguments.what == "upload":
         manifest = upload(arguments.input, arguments.results, arguments.base_url)
     elif arguments.what == "upload-in-parts":
         manifest = upload_in_parts(
@@ -185,7 +216,8 @@ def main() -> None:
             api_key=arguments.api_key,
             try_number=arguments.try_number,
         )
-    print(json.dumps(cost.so_far() | counts(manifest)))
+    xcom = {"xcom_bytes": len(json.dumps(manifest.as_dict()))}
+    print(json.dumps(cost.so_far() | counts(manifest) | xcom))
 
 
 def counts(manifest: Manifest) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from airflow_provider_openai_dest.delivery.model_limits import ModelLimits
 from airflow_provider_openai_dest.delivery.outage import Outage
 from airflow_provider_openai_dest.delivery.progress import LongWaits, worded_time
 from airflow_provider_openai_dest.delivery.prospects import Prospects
-from airflow_provider_openai_dest.delivery.rate_limit import Limits
+from airflow_provider_openai_dest.delivery.rate_limit import Limits, Use
 from airflow_provider_openai_dest.delivery.traffic import Traffic
 from airflow_provider_openai_dest.delivery.usage import used_tokens
 from airflow_provider_openai_dest.delivery.verdict import FIRST_SERVER_ERROR, Verdict
@@ -134,9 +134,9 @@ class Dispatcher:
         """Whether nothing more is sent."""
         return self._is_stopped
 
-    def share(self) -> float | None:
-        """Give how much of the account's tightest limit is in use, 0.0 to 1.0; None when none is known."""
-        return self._limits.share(self._clock.now())
+    def use(self) -> Use | None:
+        """Give how much of the account's tightest limit is in use; None when none is known."""
+        return self._limits.use(self._clock.now())
 
     async def run(
         self, requests: AsyncIterator[RenderedRequest], settle: Settle, *, read_on_seconds: float = 0.0

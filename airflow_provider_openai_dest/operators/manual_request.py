@@ -107,7 +107,7 @@ class OpenAIManualRequestOperator(OpenAISendRecordsOperator):
         from airflow_provider_openai_dest.rendering.renderer import RequestForm
 
         return RequestForm(
-            self.endpoint_template(),
+            self.spoken_endpoint(settings),
             base_url=settings.base_url,
             headers=self.headers,
             query=self.query_template(),

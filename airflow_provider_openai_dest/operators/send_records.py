@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from airflow_provider_openai_dest.delivery.extraction import Extraction
     from airflow_provider_openai_dest.delivery.tolerance import Tolerance
     from airflow_provider_openai_dest.operators.assembly import Delivery
+    from airflow_provider_openai_dest.rendering.duplicates import Originals
+    from airflow_provider_openai_dest.rendering.long_inputs import LongInputs
     from airflow_provider_openai_dest.rendering.renderer import Renderer, RequestForm
     from airflow_provider_openai_dest.sources.record import Source
 
@@ -239,13 +241,27 @@ class OpenAISendRecordsOperator(BaseOperator):
 
     def renderer(self, form: RequestForm) -> Renderer:
         """Make what turns records into requests: packed where the endpoint takes several records."""
-        from airflow_provider_openai_dest.rendering.duplicates import Originals
         from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, SingleRenderer
 
-        renderer = PackedRenderer if form.endpoint.packing else SingleRenderer
-        is_once = form.endpoint.deterministic if self.deduplicate is None else self.deduplicate
-        originals = Originals(keeps_all=form.endpoint.packing is None) if is_once else None
-        return renderer(form, self.body_template(), originals)
+        if form.endpoint.packing is None:
+            return SingleRenderer(form, self.body_template(), self.originals())
+        return PackedRenderer(form, self.body_template(), self.originals(), self.long_inputs())
+
+    def originals(self) -> Originals | None:
+        """Make what finds equal requests; None sends each."""
+        from airflow_provider_openai_dest.rendering.duplicates import Originals
+
+        endpoint = self.endpoint_template()
+        is_once = endpoint.deterministic if self.deduplicate is None else self.deduplicate
+        return Originals(keeps_all=endpoint.packing is None) if is_once else None
+
+    def long_inputs(self) -> LongInputs | None:
+        """Give what becomes of packed inputs that are too long; None rejects them."""
+        return None
+
+    def has_plain_vectors(self) -> bool:
+        """Tell whether files of JSON Lines show the numbers of a vector, and not its bytes."""
+        return False
 
     def with_state(
         self,
@@ -263,10 +279,25 @@ class OpenAISendRecordsOperator(BaseOperator):
         from airflow_provider_openai_dest.rendering.renderer import RequestForm
 
         return RequestForm(
-            self.endpoint_template(),
+            self.spoken_endpoint(settings),
             base_url=settings.base_url,
             files=file_references(self.files_root, self.storage_conn_id),
         )
+
+    def spoken_endpoint(self, settings: ConnectionSettings) -> EndpointTemplate:
+        """Give the endpoint as the connection's server has it; raises ConfigurationError when it has not."""
+        from airflow_provider_openai_dest.rendering.dialect import Dialect
+
+        dialect = Dialect(
+            base_url=settings.base_url,
+            server=settings.server,
+            can=settings.can,
+            deployment=settings.deployment,
+            api_version=settings.api_version,
+            is_admin=settings.auth == "admin_key",
+        )
+        body = self.body if isinstance(self.body, Mapping) else {}
+        return dialect.spoken(self.endpoint_template(), {*self.fields, *body})
 
     def template_parts(self) -> list[Any]:
         """Give what shapes the requests: if it changes under a half-done delivery, the delivery is refused."""

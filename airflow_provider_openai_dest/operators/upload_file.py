@@ -197,7 +197,7 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
 
         found = self._found()
         return RequestForm(
-            self.endpoint_template(),
+            self.spoken_endpoint(settings),
             base_url=settings.base_url,
             files=FileReferences(tuple(found), found.__getitem__),
         )

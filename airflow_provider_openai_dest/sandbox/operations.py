@@ -11,6 +11,7 @@ from airflow_provider_openai_dest.sandbox import (
     embeddings,
     files,
     images,
+    issued_tokens,
     moderations,
     responses,
     speech,
@@ -172,3 +173,18 @@ OPERATIONS = (
         is_work=True,
     ),
 )
+
+EXCHANGE_TOKEN = Operation(
+    method="POST", path="/oauth/token", json=issued_tokens.EXCHANGE, answer=issued_tokens.exchange_token
+)
+
+# What Azure's classic API has below a deployment; of the rest it has ``/openai`` in the place of ``/v1``.
+DEPLOYED = frozenset(
+    {"/v1/embeddings", "/v1/chat/completions", "/v1/images/generations", "/v1/images/edits", "/v1/audio/speech"}
+)
+
+
+def azure_path(path: str) -> str:
+    """Give the path of an operation in Azure's classic API."""
+    below = path.removeprefix("/v1")
+    return f"/openai/deployments/{{deployment}}{below}" if path in DEPLOYED else f"/openai{below}"

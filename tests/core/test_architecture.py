@@ -26,7 +26,10 @@ DIRECTIONS: dict[str, set[str]] = {
     "endpoints": {"exceptions"},
     "connection": {"exceptions"},
     "sources": {"exceptions"},
-    "rendering": {"sources", "endpoints", "connection.headers", "connection.url", "exceptions"},
+    "rendering": {
+        *("sources", "endpoints", "exceptions"),
+        *("connection.headers", "connection.servers", "connection.url"),
+    },
     "delivery": {"rendering", "sources", "endpoints", "connection", "exceptions"},
     "manifest": {"delivery", "sources", "exceptions"},
     # A webhook item is a rendered request like any other, and a delivery of them has a manifest.
