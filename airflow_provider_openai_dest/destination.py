@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import aclosing, suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from airflow_provider_openai_dest.checkpoint.fates import Fates
@@ -24,6 +25,7 @@ from airflow_provider_openai_dest.delivery.answer import ReadOutcomes, read_outc
 from airflow_provider_openai_dest.delivery.answer_bytes import LARGE_BYTES
 from airflow_provider_openai_dest.delivery.attempts import Conclusion
 from airflow_provider_openai_dest.delivery.billing import Billing
+from airflow_provider_openai_dest.delivery.conversation import Turn
 from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher
 from airflow_provider_openai_dest.delivery.event_loop import run_in_loop
 from airflow_provider_openai_dest.delivery.intake import UNKNOWN_FATE, Census, Intake, read_ahead
@@ -269,26 +271,7 @@ class Destination:
         ):
             self._settlement = settlement
 
-            async def settle(request: RenderedRequest, conclusion: Conclusion) -> Iterable[RenderedRequest]:
-                if conclusion.may_pass_halved and (halves := self._renderer.split(request, conclusion.error)):
-                    if conclusion.maybe_billed:
-                        self._fates.halved(request.records)
-                    return halves
-                outcomes, held = self._read(self._endpoint, request, conclusion), _bytes_of(conclusion)
-                if request.following and outcomes[0].status is Status.DELIVERED:
-                    if conclusion.maybe_billed:
-                        self._fates.halved(request.records)
-                    if self._billing:
-                        self._billing.billed(request, conclusion, outcomes, is_part=True)
-                    return [await asyncio.to_thread(request.following, outcomes[0].answer["data"], outcomes[0].usage)]
-                size = size_of(self._endpoint, request, conclusion)
-                if self._billing:
-                    outcomes = self._billing.billed(request, conclusion, outcomes)
-                del conclusion  # the bytes of the answer are not needed any more
-                outcomes += self._sharing.ended(request.claim, outcomes, size)
-                await settlement.put_answered(self._fates.marked(outcomes), held=held, until_written=held > LARGE_BYTES)
-                return ()
-
+            settle = partial(self._settle, settlement)
             await self._dispatcher.run(requests, settle, read_on_seconds=self._count_seconds)
         self._is_all_settled = settlement.error is None
         self._failure = self._failure or settlement.error
@@ -300,6 +283,36 @@ class Destination:
             self._tally.count(status, number)
         self._measure()
         return census
+
+    async def _settle(
+        self, settlement: Settlement, request: RenderedRequest, conclusion: Conclusion
+    ) -> Iterable[RenderedRequest]:
+        """Bring the end of a request to the sinks, or give what is sent in its place or after it."""
+        if isinstance(request, Turn):
+            following = await request.conversation.concluded(request, conclusion)
+            if not isinstance(following, Conclusion):
+                return following
+            request, conclusion = request.conversation.request, following
+        if conclusion.may_pass_halved and (halves := self._renderer.split(request, conclusion.error)):
+            self._remember_billed(request, conclusion)
+            return halves
+        outcomes, held = self._read(self._endpoint, request, conclusion), _bytes_of(conclusion)
+        is_part = request.following is not None and outcomes[0].status is Status.DELIVERED
+        if self._billing:
+            outcomes = self._billing.billed(request, conclusion, outcomes, is_part=is_part)
+        if is_part and request.following:
+            self._remember_billed(request, conclusion)
+            return [await asyncio.to_thread(request.following, outcomes[0].answer["data"], outcomes[0].usage)]
+        size = size_of(self._endpoint, request, conclusion)
+        del conclusion  # the bytes of the answer are not needed any more
+        outcomes += self._sharing.ended(request.claim, outcomes, size)
+        await settlement.put_answered(self._fates.marked(outcomes), held=held, until_written=held > LARGE_BYTES)
+        return ()
+
+    def _remember_billed(self, request: RenderedRequest, conclusion: Conclusion) -> None:
+        """Keep for the outcomes to come that an answer to their records was lost."""
+        if conclusion.maybe_billed:
+            self._fates.halved(request.records)
 
     async def _requests(self, intake: Intake, settlement: Settlement) -> AsyncGenerator[RenderedRequest]:
         """Read and render in another thread; records that do not fit are settled at once."""

@@ -23,8 +23,10 @@ import msgspec
 from airflow_provider_openai_dest.checkpoint.claims import Claimed, read_claims
 from airflow_provider_openai_dest.checkpoint.marks import Marks, MarksLog, read_marks
 from airflow_provider_openai_dest.checkpoint.scope import Scope
+from airflow_provider_openai_dest.checkpoint.upload_log import read_uploads
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.delivery.settled import SettledRecords
+from airflow_provider_openai_dest.delivery.upload_memory import KnownUpload
 from airflow_provider_openai_dest.exceptions import CheckpointMismatchError, RecordError, TransientError
 from airflow_provider_openai_dest.sinks.folder import Folder, RowLog, list_names, put_file, read_rows
 
@@ -136,6 +138,12 @@ class DeliveryLog:
         names = list_names(self.folder, self._prefix("claims"))
         tries = [_files_of(name, names)[-LAST_CLAIMS:] for _, name in self._logs("claims", names)]
         return read_claims(read_rows(self.folder, files) for files in tries)
+
+    def uploads(self) -> dict[str, KnownUpload]:
+        """Read which files earlier tries of this delivery have sent in part."""
+        names = list_names(self.folder, self._prefix("uploads"))
+        logs = [name for _, name in reversed(self._logs("uploads", names))]
+        return read_uploads(chain.from_iterable(read_rows(self.folder, _files_of(log, names)) for log in logs))
 
     def delivered(self, kind: str) -> Iterator[Outcome]:
         """Read what earlier tries of this delivery delivered, for a log whose rejections each try sends again."""
