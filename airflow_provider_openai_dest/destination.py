@@ -10,17 +10,21 @@ handler that raises in it, as Airflow's timeout of a task does, breaks into no e
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import aclosing, suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from airflow_provider_openai_dest.checkpoint.fates import Fates
 from airflow_provider_openai_dest.checkpoint.marks import Marks
+from airflow_provider_openai_dest.checkpoint.resending import MOST_SECONDS, Resending
 from airflow_provider_openai_dest.delivery.answer import ReadOutcomes, read_outcomes
 from airflow_provider_openai_dest.delivery.answer_bytes import LARGE_BYTES
 from airflow_provider_openai_dest.delivery.attempts import Conclusion
+from airflow_provider_openai_dest.delivery.billing import Billing
 from airflow_provider_openai_dest.delivery.conversation import Turn
 from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher
 from airflow_provider_openai_dest.delivery.event_loop import run_in_loop
@@ -35,6 +39,7 @@ from airflow_provider_openai_dest.delivery.sharing import Sharing, size_of
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.exceptions import (
     AbortError,
+    BudgetReachedError,
     LongWaitError,
     OpenAIDestError,
     SinkError,
@@ -47,11 +52,13 @@ from airflow_provider_openai_dest.rendering.request import RenderedRequest
 from airflow_provider_openai_dest.sinks.sink import Sink
 from airflow_provider_openai_dest.sources.record import Source
 
+log = logging.getLogger(__name__)
+
 Item = TypeVar("Item")
 
 INTAKE_CHUNK = 64
 MAX_XCOM_BYTES = 48 * 1024
-WATCH_SECONDS = 1.0
+WATCH_SECONDS = 0.2
 FULL_SECONDS = 0.05
 
 
@@ -71,7 +78,8 @@ class Destination:
     :param intake_chunk: records read ahead at once.
     :param on_interrupt: called when the run is interrupted or breaks, to stop what runs beside it.
     :param meter: takes what is measured.
-    :param watch: called every second by the thread that called :meth:`run`, with a monotonic time.
+    :param billing: puts a cost on what was answered; None leaves it out.
+    :param watch: called five times a second by the thread that called :meth:`run`, with a monotonic time.
     :param read: gives the outcomes of a concluded request.
     :param count_seconds: how long the rest of the source is read, only to be counted, after the sending was stopped.
     :param grace_seconds: how long answers are waited for after the run was interrupted.
@@ -93,6 +101,7 @@ class Destination:
         intake_chunk: int = INTAKE_CHUNK,
         on_interrupt: Callable[[], None] = lambda: None,
         meter: Meter | None = None,
+        billing: Billing | None = None,
         watch: Callable[[float], None] = lambda _now: None,
         read: ReadOutcomes = read_outcomes,
         count_seconds: float = 2.0,
@@ -108,9 +117,12 @@ class Destination:
         self._quarantine_unknown = quarantine_unknown
         self._unknown = 0
         self._flush = flush
+        self._most_at_risk = max(flush.records, dispatcher.concurrency)
+        self._resending = Resending(self._fates.claimed, dispatcher.concurrency + self._most_at_risk)
         self._intake_chunk = intake_chunk
         self._on_interrupt = on_interrupt
         self._measuring = Measuring(meter or NoMeter(), dispatcher.traffic)
+        self._billing = billing
         self._watch = watch
         self._read = read
         self._count_seconds = count_seconds
@@ -176,8 +188,9 @@ class Destination:
     def raise_failure(self, manifest: Manifest) -> None:
         """Raise what the end of the run asks for: nothing, when every record is settled.
 
-        SinkError when outcomes could not be written, AbortError when key, quota or project is refused, LongWaitError
-        when the server asks for a long wait, TransientError when records are left for the next try.
+        SinkError when outcomes could not be written, AbortError when key, quota or project is refused,
+        BudgetReachedError when no more may be spent, LongWaitError when the server asks for a long wait, TransientError
+        when records are left for the next try.
         """
         if self._failure is not None:
             raise self._failure
@@ -186,6 +199,13 @@ class Destination:
                 f"{manifest.endpoint} was stopped: {self._dispatcher.abort}; "
                 f"{manifest.delivered} records are delivered and kept, {manifest.rejected} rejected, "
                 f"{manifest.pending} pending: mend the cause and clear the task to send all but the delivered",
+                manifest.as_dict(),
+            )
+        if self._dispatcher.budget_reached and not manifest.is_settled:
+            raise BudgetReachedError(
+                f"{manifest.endpoint} was stopped: {self._dispatcher.budget_reached}; "
+                f"{manifest.delivered} records are delivered and kept, {manifest.rejected} rejected, "
+                f"{manifest.pending} pending: raise the limit and clear the task to send only the rest",
                 manifest.as_dict(),
             )
         if not manifest.is_settled:
@@ -206,6 +226,8 @@ class Destination:
                 for hashed, end in settled.newest_first():
                     self._settled.add_end(hashed, end)
                 self._tally.absorb(settled.summary)
+        if self._billing:
+            self._billing.spent_before(self._tally.usage, self._tally.spent)
 
     def _wait_for(self, run: Coroutine[Any, Any, Census]) -> Census:
         """Run the event loop in a thread; what interrupts the waiting, a signal handler's exception, ends it soon."""
@@ -238,7 +260,7 @@ class Destination:
             quarantine_unknown=self._quarantine_unknown,
         )
         async with (
-            Settlement(self._write, self._dispatcher.stop, self._flush) as settlement,
+            Settlement(self._write, self._dispatcher.stop, self._flush, most_at_risk=self._most_at_risk) as settlement,
             reporting(
                 Progress(total_of(source), self._loop.time()),
                 lambda: self._counts(intake),
@@ -249,23 +271,7 @@ class Destination:
         ):
             self._settlement = settlement
 
-            async def settle(request: RenderedRequest, conclusion: Conclusion) -> Iterable[RenderedRequest]:
-                if isinstance(request, Turn):
-                    following = await request.conversation.concluded(request, conclusion)
-                    if not isinstance(following, Conclusion):
-                        return following
-                    request, conclusion = request.conversation.request, following
-                if conclusion.may_pass_halved and (halves := self._renderer.split(request)):
-                    if conclusion.maybe_billed:
-                        self._fates.halved(request.records)
-                    return halves
-                outcomes, held = self._read(self._endpoint, request, conclusion), _bytes_of(conclusion)
-                size = size_of(self._endpoint, request, conclusion)
-                del conclusion  # the bytes of the answer are not needed any more
-                outcomes += self._sharing.ended(request.claim, outcomes, size)
-                await settlement.put(self._fates.marked(outcomes), held=held, until_written=held > LARGE_BYTES)
-                return ()
-
+            settle = partial(self._settle, settlement)
             await self._dispatcher.run(requests, settle, read_on_seconds=self._count_seconds)
         self._is_all_settled = settlement.error is None
         self._failure = self._failure or settlement.error
@@ -278,11 +284,43 @@ class Destination:
         self._measure()
         return census
 
+    async def _settle(
+        self, settlement: Settlement, request: RenderedRequest, conclusion: Conclusion
+    ) -> Iterable[RenderedRequest]:
+        """Bring the end of a request to the sinks, or give what is sent in its place or after it."""
+        if isinstance(request, Turn):
+            following = await request.conversation.concluded(request, conclusion)
+            if not isinstance(following, Conclusion):
+                return following
+            request, conclusion = request.conversation.request, following
+        if conclusion.may_pass_halved and (halves := self._renderer.split(request, conclusion.error)):
+            self._remember_billed(request, conclusion)
+            return halves
+        outcomes, held = self._read(self._endpoint, request, conclusion), _bytes_of(conclusion)
+        is_part = request.following is not None and outcomes[0].status is Status.DELIVERED
+        if self._billing:
+            outcomes = self._billing.billed(request, conclusion, outcomes, is_part=is_part)
+        if is_part and request.following:
+            self._remember_billed(request, conclusion)
+            return [await asyncio.to_thread(request.following, outcomes[0].answer["data"], outcomes[0].usage)]
+        size = size_of(self._endpoint, request, conclusion)
+        del conclusion  # the bytes of the answer are not needed any more
+        outcomes += self._sharing.ended(request.claim, outcomes, size)
+        await settlement.put_answered(self._fates.marked(outcomes), held=held, until_written=held > LARGE_BYTES)
+        return ()
+
+    def _remember_billed(self, request: RenderedRequest, conclusion: Conclusion) -> None:
+        """Keep for the outcomes to come that an answer to their records was lost."""
+        if conclusion.maybe_billed:
+            self._fates.halved(request.records)
+
     async def _requests(self, intake: Intake, settlement: Settlement) -> AsyncGenerator[RenderedRequest]:
         """Read and render in another thread; records that do not fit are settled at once."""
-        rendered = self._until_failure(self._fates.claiming(self._renderer.render(self._until_failure(iter(intake)))))
+        rendered = self._claimed(self._until_failure(self._renderer.render(self._until_failure(iter(intake)))))
         async with aclosing(read_ahead(rendered, chunk=self._intake_chunk, weigh=_weight)) as items:
             async for item in items:
+                if isinstance(item, RenderedRequest) and self._resending.must_wait(item):
+                    await self._until_durable(settlement)
                 self._rendered += _weight(item)
                 if isinstance(item, RenderedRequest):
                     yield item
@@ -297,6 +335,28 @@ class Destination:
                     ]
                     await settlement.put([*refused, *self._sharing.ended(item.claim, refused)])
         self._is_all_rendered = self._failure is None
+
+    async def _until_durable(self, settlement: Settlement) -> None:
+        """Wait until all that was given to the dispatcher is durable, but not for ever."""
+        log.info(
+            "The first %d requests may have been sent by a try that died: they are settled before any other goes",
+            self._resending.requests,
+        )
+        ends = time.monotonic() + MOST_SECONDS
+        while settlement.ended < self._rendered and not self._dispatcher.is_stopped and time.monotonic() < ends:
+            if settlement.taken >= self._rendered:
+                settlement.write_now()
+            await asyncio.sleep(FULL_SECONDS)
+
+    def _claimed(self, items: Iterator[Rendered]) -> Iterator[Rendered]:
+        """Give the items, claimed. When that fails nothing more is sent, and the rest is only read to be counted."""
+        try:
+            yield from self._fates.claiming(items)
+        except SinkError as error:
+            self._failure = error
+            self.stop()
+            for _ in items:
+                pass
 
     def _until_failure(self, items: Iterator[Item]) -> Iterator[Item]:
         """End at an error, so that what was read before it is still sent and kept."""
@@ -314,13 +374,13 @@ class Destination:
             done=intake.census().settled + now,
             settled_now=now,
             traffic=self._dispatcher.traffic,
-            share=self._dispatcher.share(),
+            use=self._dispatcher.use(),
         )
 
     def _measure(self) -> None:
         tally = self._tally
         records = {"delivered": tally.delivered, "rejected": tally.rejected, "pending": tally.pending}
-        self._measuring.tell(records, tally.maybe_billed, self._dispatcher.share())
+        self._measuring.tell(records, tally.maybe_billed, self._dispatcher.use())
 
     def _write(self, outcomes: Sequence[Outcome]) -> None:
         """Take a batch to all sinks; nothing of it counts as settled before all of them have flushed."""

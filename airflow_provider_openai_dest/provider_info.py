@@ -301,4 +301,5 @@ def get_provider_info() -> dict[str, object]:
         "triggers": [{"integration-name": _INTEGRATION, "python-modules": [f"{_PACKAGE}.triggers.file_processed"]}],
         "connection-types": _CONNECTION_TYPES,
         "config": _CONFIG,
+        "cli": [f"{_PACKAGE}.cli.airflow_commands.get_commands"],
     }

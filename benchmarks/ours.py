@@ -95,6 +95,30 @@ def upload(file: Path, results_dir: Path, base_url: str) -> Manifest:
     )
 
 
+def upload_in_parts(file: Path, results_dir: Path, base_url: str, *, parts_at_once: int, md5: bool) -> Manifest:
+    """Upload one file by the Uploads API."""
+    settings = ConnectionSettings(api_key=API_KEY, base_url=base_url)
+    files = FileReferences((str(file),), Path)
+    form = RequestForm(UPLOAD_FILE, base_url=base_url, files=files)
+    log = DeliveryLog(results_dir, SCOPE)
+    options = UploadOptions(
+        memory=UploadLog(log.rows("uploads"), log.uploads()),
+        parts_at_once=parts_at_once,
+        checks_md5=md5,
+        is_killed=lambda: False,
+        now=time.time,
+    )
+    whole = SingleRenderer(form, BodyTemplate({"purpose": "user_data", "file": "{message.uri}"}))
+    delivery = Delivery(
+        endpoint=UPLOAD_FILE,
+        renderer=FileRenderer(whole, form, FileSending(in_parts=options, whole_bytes=0)),
+        dispatcher=new_dispatcher(settings, Speed(), RetryPolicy()),
+        log=log,
+        storage=Storage(max_xcom_bytes=48 * 1024),
+    )
+    return delivery.run(ValuesSource([{"uri": str(file)}], key="uri"))
+
+
 def draw(input_path: Path, results_dir: Path, base_url: str) -> Manifest:
     """Draw one image for each line of a JSON Lines file."""
     return _run(
@@ -118,30 +142,6 @@ def upload_each(input_path: Path, results_dir: Path, base_url: str) -> Manifest:
         settings=ConnectionSettings(api_key=API_KEY, base_url=base_url),
         files=FileReferences((str(file),), Path),
     )
-
-
-def upload_in_parts(file: Path, results_dir: Path, base_url: str, *, parts_at_once: int, md5: bool) -> Manifest:
-    """Upload one file by the Uploads API."""
-    settings = ConnectionSettings(api_key=API_KEY, base_url=base_url)
-    files = FileReferences((str(file),), Path)
-    form = RequestForm(UPLOAD_FILE, base_url=base_url, files=files)
-    log = DeliveryLog(results_dir, SCOPE)
-    options = UploadOptions(
-        memory=UploadLog(log.rows("uploads"), log.uploads()),
-        parts_at_once=parts_at_once,
-        checks_md5=md5,
-        is_killed=lambda: False,
-        now=time.time,
-    )
-    whole = SingleRenderer(form, BodyTemplate({"purpose": "user_data", "file": "{message.uri}"}))
-    delivery = Delivery(
-        endpoint=UPLOAD_FILE,
-        renderer=FileRenderer(whole, form, FileSending(in_parts=options, whole_bytes=0)),
-        dispatcher=new_dispatcher(settings, Speed(), RetryPolicy()),
-        log=log,
-        storage=Storage(max_xcom_bytes=48 * 1024),
-    )
-    return delivery.run(ValuesSource([{"uri": str(file)}], key="uri"))
 
 
 def _run(
@@ -174,8 +174,7 @@ EACH = {"draw": draw, "upload-each": upload_each}
 def main() -> None:
     """Run one delivery and print what it cost."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["deliver", "upload", *EACH])
-    parser.add_argument("what", choices=["deliver", "upload", "upload-in-parts"])
+    parser.add_argument("what", choices=["deliver", "upload", "upload-in-parts", *EACH])
     parser.add_argument("--input", type=Path, required=True)
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--base-url", required=True)

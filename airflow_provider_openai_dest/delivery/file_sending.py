@@ -73,9 +73,9 @@ class FileRenderer:
                 for record in item.records:
                     yield RefusedRecord(record=record, error=error)
 
-    def split(self, request: RenderedRequest) -> Sequence[RenderedRequest]:
+    def split(self, request: RenderedRequest, error: RecordError | None = None) -> Sequence[RenderedRequest]:
         """Cut as the other does."""
-        return self._inner.split(request)
+        return self._inner.split(request, error)
 
     def _way_of(self, request: RenderedRequest) -> RenderedRequest:
         body = request.content

@@ -70,7 +70,7 @@ class ReusedFile:
         """Give the first turn."""
         if self._known is None:
             return self._upload()
-        asking = self._form.of(RETRIEVE_FILE).request(self.request.records, {"file_id": self._known.id})
+        asking = self._form.to(RETRIEVE_FILE).request(self.request.records, {"file_id": self._known.id})
         return as_turn(asking, self, ASK)
 
     async def concluded(self, turn: Turn, conclusion: Conclusion) -> Iterable[RenderedRequest] | Conclusion:

@@ -248,7 +248,7 @@ class UploadInParts:
 
     def _turn(self, endpoint: Any, step: str, body: Mapping[str, Any], files: Any = (), **more: Any) -> Turn:
         self._out += 1
-        request = self._form.of(endpoint).request(self.request.records, body, files=files)
+        request = self._form.to(endpoint).request(self.request.records, body, files=files)
         return as_turn(request, self, step, records=(), **more)
 
     def _md5(self) -> str | None:

@@ -25,7 +25,7 @@ from airflow_provider_openai_dest.operators.arguments import (
 from airflow_provider_openai_dest.operators.end_of_run import log_end
 from airflow_provider_openai_dest.operators.failures import told_to_airflow
 from airflow_provider_openai_dest.operators.retry_policy import set_default_policy
-from airflow_provider_openai_dest.rendering.body import WHOLE_RECORD, BodyTemplate, Missing
+from airflow_provider_openai_dest.rendering.body import BodyTemplate, Missing, default_body
 from airflow_provider_openai_dest.sources.keys import parse_key
 
 if TYPE_CHECKING:
@@ -33,10 +33,12 @@ if TYPE_CHECKING:
 
     from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
     from airflow_provider_openai_dest.connection.settings import ConnectionSettings
+    from airflow_provider_openai_dest.delivery.budget_limits import BudgetLimits
     from airflow_provider_openai_dest.delivery.extraction import Extraction
     from airflow_provider_openai_dest.delivery.tolerance import Tolerance
     from airflow_provider_openai_dest.operators.assembly import Delivery
     from airflow_provider_openai_dest.rendering.duplicates import Originals
+    from airflow_provider_openai_dest.rendering.long_inputs import LongInputs
     from airflow_provider_openai_dest.rendering.renderer import Renderer, RequestForm
     from airflow_provider_openai_dest.sources.record import Source
 
@@ -104,6 +106,13 @@ class OpenAISendRecordsOperator(BaseOperator):
     :param skip_on_empty: skip the task when there are no records; otherwise it succeeds with zero counts.
     :param max_xcom_bytes: outcomes stand in the returned manifest while their JSON is smaller than this; default
         ``[openai_dest] max_xcom_bytes``, 49152.
+    :param max_cost: US dollars that may be spent, over all tries: nothing more is sent then, the rest is pending, and
+        the task fails without a retry. Needs the extra ``cost``, and a model whose price is known.
+    :param max_tokens_total: tokens, sent and received, that may be used over all tries; in the same way.
+    :param max_requests: requests that each try may send, repeated ones included; in the same way.
+    :param preview: send just the first so many records, and show what is sent and answered; the rows go to the folder
+        ``preview`` below the results, nothing is forwarded, and the real delivery sends these records again.
+    :param estimate_only: send nothing: read and render all, and return what would be sent and cost, and what rejected.
     :param files_root: folder, as a path or URI, that files named by records must be in.
     """
 
@@ -152,6 +161,11 @@ class OpenAISendRecordsOperator(BaseOperator):
         on_mismatch: OnMismatch = "fail",
         skip_on_empty: bool = False,
         max_xcom_bytes: int | None = None,
+        max_cost: float | None = None,
+        max_tokens_total: int | None = None,
+        max_requests: int | None = None,
+        preview: int | None = None,
+        estimate_only: bool = False,
         files_root: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -195,6 +209,8 @@ class OpenAISendRecordsOperator(BaseOperator):
         self.on_mismatch = on_mismatch
         self.skip_on_empty = skip_on_empty
         self.max_xcom_bytes = max_xcom_bytes
+        self.max_cost, self.max_tokens_total, self.max_requests = max_cost, max_tokens_total, max_requests
+        self.preview, self.estimate_only = preview, estimate_only
         self.files_root = files_root
         self._sends_once = records is None and source is None
         self._records_are_text = isinstance(records, str) and has_jinja(records)
@@ -206,6 +222,13 @@ class OpenAISendRecordsOperator(BaseOperator):
         """Deliver the records and return the manifest."""
         with told_to_airflow(self.log):
             return self._deliver(context)
+
+    def dry_run(self) -> None:
+        """Show the template fields, and what would be sent and cost; nothing is sent."""
+        from airflow_provider_openai_dest.operators.before_sending import dry_run
+
+        super().dry_run()
+        dry_run(self)
 
     def on_kill(self) -> None:
         """Send nothing more; what was answered is kept, the rest stays pending."""
@@ -242,8 +265,9 @@ class OpenAISendRecordsOperator(BaseOperator):
         """Make what turns records into requests: packed where the endpoint takes several records."""
         from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, SingleRenderer
 
-        renderer = PackedRenderer if form.endpoint.packing else SingleRenderer
-        return renderer(form, self.body_template(), self.originals())
+        if form.endpoint.packing is None:
+            return SingleRenderer(form, self.body_template(), self.originals())
+        return PackedRenderer(form, self.body_template(), self.originals(), self.long_inputs())
 
     def originals(self) -> Originals | None:
         """Make what finds equal requests; None sends each."""
@@ -252,6 +276,14 @@ class OpenAISendRecordsOperator(BaseOperator):
         endpoint = self.endpoint_template()
         is_once = endpoint.deterministic if self.deduplicate is None else self.deduplicate
         return Originals(keeps_all=endpoint.packing is None) if is_once else None
+
+    def long_inputs(self) -> LongInputs | None:
+        """Give what becomes of packed inputs that are too long; None rejects them."""
+        return None
+
+    def has_plain_vectors(self) -> bool:
+        """Tell whether files of JSON Lines show the numbers of a vector, and not its bytes."""
+        return False
 
     def with_state(
         self,
@@ -276,16 +308,9 @@ class OpenAISendRecordsOperator(BaseOperator):
 
     def spoken_endpoint(self, settings: ConnectionSettings) -> EndpointTemplate:
         """Give the endpoint as the connection's server has it; raises ConfigurationError when it has not."""
-        from airflow_provider_openai_dest.rendering.dialect import Dialect
+        from airflow_provider_openai_dest.operators.inputs import dialect_of
 
-        dialect = Dialect(
-            base_url=settings.base_url,
-            server=settings.server,
-            can=settings.can,
-            deployment=settings.deployment,
-            api_version=settings.api_version,
-            is_admin=settings.auth == "admin_key",
-        )
+        dialect = dialect_of(settings)
         body = self.body if isinstance(self.body, Mapping) else {}
         return dialect.spoken(self.endpoint_template(), {*self.fields, *body})
 
@@ -311,6 +336,14 @@ class OpenAISendRecordsOperator(BaseOperator):
         named = self.model()
         return named if named and "{" not in named else None
 
+    def budget_limits(self) -> BudgetLimits:
+        """Give what may be spent; raises ConfigurationError for what is no limit."""
+        from airflow_provider_openai_dest.delivery.budget_limits import BudgetLimits
+
+        return BudgetLimits(
+            max_cost=self.max_cost, max_tokens_total=self.max_tokens_total, max_requests=self.max_requests
+        )
+
     def longest_wait(self) -> float | None:
         """Give the seconds that a worker is held by a wait; None where the task would not come back in time."""
         from airflow_provider_openai_dest.operators.airflow_versions import reschedule_is_honoured
@@ -319,6 +352,7 @@ class OpenAISendRecordsOperator(BaseOperator):
 
     def _deliver(self, context: Context) -> dict[str, Any]:
         from airflow_provider_openai_dest.operators.airflow_versions import AirflowSkipException
+        from airflow_provider_openai_dest.operators.before_sending import log_estimate, log_preview, previewing
         from airflow_provider_openai_dest.operators.list_source import OpenAIListSource
         from airflow_provider_openai_dest.operators.preparation import prepare
         from airflow_provider_openai_dest.operators.quarantine_of import QuarantineOf
@@ -329,13 +363,17 @@ class OpenAISendRecordsOperator(BaseOperator):
         elif isinstance(self.source, OpenAIListSource):
             wait = self.longest_wait()
             self.source = self.source.opened(render, conn_id=self.conn_id, key=self.key, max_wait=wait)
-        source = self.read_source()
-        delivery = self._delivery = prepare(self, source, context)
+        if self.estimate_only:
+            return log_estimate(self)
+        source, preview = previewing(self, self.read_source())
+        delivery = self._delivery = prepare(self, source, context, preview)
         if self._is_killed:
             raise TransientError("the task was killed before anything was sent")
         manifest = delivery.run(source)
         row = manifest.as_dict()
         log_end(self.log, row)
+        if preview:
+            row["preview"] = log_preview(self, preview)
         try:
             delivery.raise_failure(manifest, webhook_required=self.webhook_required)
             self._tolerance().check(manifest)
@@ -347,12 +385,7 @@ class OpenAISendRecordsOperator(BaseOperator):
         return row
 
     def _body_or_default(self) -> Any:
-        if self.body is not None:
-            return self.body
-        endpoint = self.endpoint_template()
-        if endpoint.content == "none" or (self.fields and set(endpoint.required) <= set(self.fields)):
-            return {}
-        return WHOLE_RECORD
+        return default_body(self.endpoint_template(), self.fields) if self.body is None else self.body
 
     def _check_arguments(self) -> None:
         """Raise ConfigurationError for what can be told before the task runs."""
@@ -378,10 +411,12 @@ class OpenAISendRecordsOperator(BaseOperator):
                 "requests_per_day": (self.requests_per_day, 1, None),
                 "ambiguous_retries": (self.ambiguous_retries, 0, None),
                 "max_xcom_bytes": (self.max_xcom_bytes, 0, None),
+                "preview": (self.preview, 1, None),
             }
         )
         check_seconds({"max_wait": (self.max_wait, 1)})
         self._tolerance()
+        self.budget_limits()
         self.extraction()
         refuse_double_braces(self.body, "body")
         refuse_double_braces(self.fields, "fields")

@@ -15,14 +15,20 @@ from airflow_provider_openai_dest.rendering.body import BodyTemplate
 from airflow_provider_openai_dest.rendering.duplicates import Claim, Duplicate, Key, Originals
 from airflow_provider_openai_dest.rendering.encoding import as_text, encode_json, encode_text
 from airflow_provider_openai_dest.rendering.file_references import FileReferences
+from airflow_provider_openai_dest.rendering.head_room import HeadRoom, is_about_size
 from airflow_provider_openai_dest.rendering.image_rules import RULES
+from airflow_provider_openai_dest.rendering.long_inputs import LongInputs
 from airflow_provider_openai_dest.rendering.multipart import FilePart, MultipartBody, flat_fields
-from airflow_provider_openai_dest.rendering.packing import Packer, halves, packed_body
-from airflow_provider_openai_dest.rendering.request import Member, Pack, RefusedRecord, RenderedRequest
+from airflow_provider_openai_dest.rendering.packing import Packer, halved_values, halves, next_portion, packed_body
+from airflow_provider_openai_dest.rendering.portions import Portions
+from airflow_provider_openai_dest.rendering.request import Following, Member, Pack, RefusedRecord, RenderedRequest
 from airflow_provider_openai_dest.rendering.request_headers import RequestHeaders
 from airflow_provider_openai_dest.rendering.target import Target
 from airflow_provider_openai_dest.rendering.tokens import BYTES_A_TOKEN
 from airflow_provider_openai_dest.sources.record import Record
+
+OUTPUT_BOUNDS = ("max_output_tokens", "max_completion_tokens", "max_tokens")
+"""How the API's endpoints call the most tokens of an answer."""
 
 MOST_DIGITS = 6
 
@@ -38,8 +44,8 @@ class Renderer(Protocol):
     def render(self, records: Iterable[Record]) -> Iterator[Rendered]:
         """Render the records in order."""
 
-    def split(self, request: RenderedRequest) -> Sequence[RenderedRequest]:
-        """Cut a refused request in two; empty when it can't be cut."""
+    def split(self, request: RenderedRequest, error: RecordError | None = None) -> Sequence[RenderedRequest]:
+        """Cut a request that was refused with this error in two; empty when it can't be cut."""
 
 
 class RequestForm:
@@ -61,7 +67,6 @@ class RequestForm:
         self.endpoint = endpoint
         self.target = Target(base_url, endpoint.path, query)
         self.files = files
-        self._same = partial(RequestForm, base_url=base_url, headers=headers, query=query)
         self._headers = RequestHeaders(headers or {})
         self._rule = RULES.get(endpoint.name)
         self._parts: dict[str, Any] = {"base_url": base_url, "query": query, "headers": headers, "files": files}
@@ -74,10 +79,6 @@ class RequestForm:
     def uses_record(self) -> bool:
         """Whether more than the body may differ from one record to another."""
         return self.target.uses_record or self._headers.uses_record
-
-    def of(self, endpoint: EndpointTemplate) -> RequestForm:
-        """Give the form of another endpoint below the same base URL, with the same headers and parameters."""
-        return self._same(endpoint)
 
     def checked(self, body: Any) -> Any:
         """Set the endpoint's defaults and refuse a body without its required fields, before it costs money."""
@@ -101,6 +102,7 @@ class RequestForm:
         pack: Pack | None = None,
         files: Sequence[FilePart] = (),
         claim: Claim | None = None,
+        following: Following | None = None,
     ) -> RenderedRequest:
         """Put a rendered body into a request; raises RecordError when it can't be written exactly."""
         has_body = self.endpoint.content != "none"
@@ -118,8 +120,11 @@ class RequestForm:
             model=model if isinstance(model, str) else "",
             tokens=_estimated(pack, content),
             images=_asked(fields.get(images)) if images else 0,
+            output_tokens=_output_bound(fields) if pack is None else 0,
             pack=pack,
             claim=claim,
+            values=sum([len(member.values) for member in pack.members]) if pack else 0,
+            following=following,
         )
 
     def _content(self, body: Any, files: Sequence[FilePart]) -> tuple[bytes | MultipartBody | None, str | None]:
@@ -175,7 +180,11 @@ class SingleRenderer:
             else:
                 yield request if self._originals is None else self._first_of(request, self._originals)
 
-    def split(self, request: RenderedRequest) -> Sequence[RenderedRequest]:  # noqa: ARG002 - part of the protocol
+    def split(
+        self,
+        request: RenderedRequest,  # noqa: ARG002 - part of the protocol
+        error: RecordError | None = None,  # noqa: ARG002
+    ) -> Sequence[RenderedRequest]:
         """Never: there is only one record."""
         return ()
 
@@ -197,9 +206,16 @@ class PackedRenderer:
     """Several records a request, as the endpoint's packing allows.
 
     :param originals: texts that are not sent again; None sends each.
+    :param long_inputs: what becomes of inputs that are too long.
     """
 
-    def __init__(self, form: RequestForm, body: BodyTemplate, originals: Originals | None = None) -> None:
+    def __init__(
+        self,
+        form: RequestForm,
+        body: BodyTemplate,
+        originals: Originals | None = None,
+        long_inputs: LongInputs | None = None,
+    ) -> None:
         if form.endpoint.packing is None:
             raise ConfigurationError(f"{form.endpoint.name} has no packing")
         if form.uses_record:
@@ -210,10 +226,12 @@ class PackedRenderer:
         self._body = body
         self._packing = form.endpoint.packing
         self._originals = originals
+        self._long_inputs = long_inputs
+        self._head_room = HeadRoom(self._packing.max_tokens)
 
     def render(self, records: Iterable[Record]) -> Iterator[Rendered]:
         """Collect records into packs and give each pack when it is full."""
-        packer = Packer(self._packing, self._originals)
+        packer = Packer(self._packing, self._originals, long_inputs=self._long_inputs, head_room=self._head_room)
         for record in records:
             try:
                 if record.fault:
@@ -225,11 +243,16 @@ class PackedRenderer:
                 yield from self._rendered(packs)
         yield from self._rendered(packer.close())
 
-    def split(self, request: RenderedRequest) -> Sequence[RenderedRequest]:
-        """Cut a pack in two halves; a pack of one record can't be cut."""
-        if request.pack is None or len(request.pack.members) < 2:
+    def split(self, request: RenderedRequest, error: RecordError | None = None) -> Sequence[RenderedRequest]:
+        """Cut a pack in two halves; one of a single record only when it was too large, and its values are several."""
+        if request.pack is None:
             return ()
-        return [self._request(half) for half in halves(request.pack)]
+        if error is not None:
+            self._head_room.refused(request.tokens, error)
+        if len(request.pack.members) > 1:
+            return [self._request(half) for half in halves(request.pack)]
+        first = halved_values(request.pack) if is_about_size(error) else None
+        return [self._request(first)] if first else ()
 
     def _rendered(self, packs: Iterable[Pack | Duplicate]) -> Iterator[Rendered]:
         for pack in packs:
@@ -245,16 +268,45 @@ class PackedRenderer:
     def _request(self, pack: Pack) -> RenderedRequest:
         records = tuple(member.record for member in pack.members)
         body = packed_body(pack, self._packing)
-        return self._form.request(records, body, pack=pack, claim=self._claim(pack.members))
+        following = partial(self._following, pack) if pack.is_portion else None
+        return self._form.request(records, body, pack=pack, claim=self._claim(pack.members), following=following)
+
+    def _following(
+        self, pack: Pack, items: Sequence[dict[str, Any]], usage: Mapping[str, Any] | None
+    ) -> RenderedRequest:
+        """Render the request for what is left of a record, of which these items have come and this was used."""
+        (member,) = pack.members
+        portions = replace(member.portions or Portions(), items=tuple(items), usage=usage)
+        member = next_portion(member, portions, self._packing, self._head_room.tokens)
+        return self._request(Pack(rest=pack.rest, members=(member,)))
 
     def _claim(self, members: Iterable[Member]) -> Claim | None:
         return Claim(self._originals, tuple([member.key for member in members])) if self._originals else None
+
+
+def new_renderer(form: RequestForm, body: BodyTemplate, *, deduplicate: bool | None = None) -> Renderer:
+    """Make the renderer of an endpoint: packed where it takes several records.
+
+    :param deduplicate: send equal requests once; None does so where the endpoint gives equal answers.
+    """
+    is_once = form.endpoint.deterministic if deduplicate is None else deduplicate
+    originals = Originals(keeps_all=form.endpoint.packing is None) if is_once else None
+    return (PackedRenderer if form.endpoint.packing else SingleRenderer)(form, body, originals)
 
 
 def _as_fields(body: Any) -> dict[str, Any]:
     if not isinstance(body, Mapping):
         raise RecordError("not_an_object", "a form needs an object as its body")
     return dict(body)
+
+
+def _output_bound(fields: Mapping[str, Any]) -> int | None:
+    """Give the most tokens that the answer may have, where the body bounds it; ``n`` is how many answers there are."""
+    for name in OUTPUT_BOUNDS:
+        if type(bound := fields.get(name)) is int and bound > 0:
+            answers = fields.get("n")
+            return bound * answers if type(answers) is int and answers > 0 else bound
+    return None
 
 
 def _asked(images: Any) -> int:
