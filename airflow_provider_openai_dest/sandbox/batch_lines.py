@@ -11,11 +11,13 @@ import msgspec
 
 from airflow_provider_openai_dest.sandbox.answers import Answer, ApiError
 from airflow_provider_openai_dest.sandbox.calls import Call, Request
+from airflow_provider_openai_dest.sandbox.damage import instead_of_work
 from airflow_provider_openai_dest.sandbox.operation import Operation
 from airflow_provider_openai_dest.sandbox.state import SandboxState
 from airflow_provider_openai_dest.sandbox.validation import Object, Shape, Text, refuse
 
 MOST_LINES = 50_000
+FAULT_PATH = "/batch-lines"  # what ``path=`` of a fault's rule names, for no request has it
 LINE = Shape(
     fields={
         "custom_id": Text(required=True, shortest=1),
@@ -132,6 +134,9 @@ def _check_model(line: Line, earlier: list[Line]) -> None:
 
 
 def _answered(state: SandboxState, operation: Operation, line: Line) -> Answer:
+    rule = state.faults.pick(FAULT_PATH, line.raw)
+    if rule and rule.mode == "status":
+        return instead_of_work(rule)
     request = Request(method="POST", path=operation.path, parameters={}, query={}, headers={}, body=line.raw)
     try:
         assert operation.json is not None  # noqa: S101 - a batch's endpoints all have one

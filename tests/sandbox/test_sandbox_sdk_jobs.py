@@ -228,3 +228,17 @@ def test_a_batch_s_work_is_counted(sandbox: Sandbox, sync_client: Any) -> None:
     stats = sandbox.stats()
 
     assert (2 + 1, 1) == (stats["executions"], stats["repeated_items"])  # and the upload
+
+
+def test_a_fault_meets_the_lines_that_it_names(sandbox: Sandbox, sync_client: Any) -> None:
+    """A rule for lines sends those that match into the error file, with its status and code; others touch none."""
+    sandbox.set_faults("status=500,code=broken,path=/batch-lines,match=id-1", "status=503,path=/embeddings")
+    batch = begun(sync_client, lines("/v1/embeddings", [BODIES["/v1/embeddings"]] * 3))
+    sync_client.batches.retrieve(batch.id)
+    done = sync_client.batches.retrieve(batch.id)
+    sandbox.set_faults()
+    (failed,) = read(sync_client, done.error_file_id)
+
+    assert ["id-0", "id-2"] == [row["custom_id"] for row in read(sync_client, done.output_file_id)]
+    assert ("id-1", 500) == (failed["custom_id"], failed["response"]["status_code"])
+    assert failed["response"]["body"]["error"]["code"] == "broken"
