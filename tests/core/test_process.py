@@ -41,7 +41,7 @@ def test_a_number_that_was_given_again_is_not_that_process() -> None:
     assert has_surely_ended(f"{HOST} {PID} {int(START) - 1}")
 
 
-@pytest.mark.parametrize("process", ["", "x", "1 2", f"other-boot pid:[1] {PID} 1", f"{HOST} x {START}"])
+@pytest.mark.parametrize("process", ["", "x", "1 2", "other-boot pid:[1] {PID} 1", "{HOST} x {START}"])
 def test_what_is_not_known_has_not_ended(process: str) -> None:
     """Another host, another container, or no such name at all."""
-    assert not has_surely_ended(process)
+    assert not has_surely_ended(process.format(HOST=HOST, PID=PID, START=START))
