@@ -41,6 +41,7 @@ ResultsFormat = Literal["jsonl", "jsonl.gz", "parquet"]
 ResultsOrder = Literal["completion", "input"]
 Resume = Literal["auto", "always", "never"]
 OnMismatch = Literal["fail", "restart"]
+Validate = Literal["strict", "warn", "off"]
 FORMATS = ("csv", "json", "jsonl", "ndjson", "tsv")
 
 
@@ -65,6 +66,9 @@ class OpenAISendRecordsOperator(BaseOperator):
         is the fields alone when they make a whole body, else the whole record, ``{message.json}``.
     :param fields: body fields set on top of ``body``.
     :param missing: what a missing field does: ``reject`` the record, send ``null``, or ``omit`` the field.
+    :param validate: what a body does that the API would certainly refuse: ``strict`` rejects the record before it is
+        sent (and fails the task at its start when all records share the fault), ``warn`` logs the first of each kind and
+        sends it, ``off`` looks at the required fields alone.
     :param results: folder, as a path or URI, for the outcomes; default ``[openai_dest] results_path`` with folders
         for Dag, run and task below it.
     :param results_format: ``jsonl``, ``jsonl.gz`` or ``parquet`` (which needs the extra of that name): once nothing is
@@ -120,6 +124,7 @@ class OpenAISendRecordsOperator(BaseOperator):
         body: Any = None,
         fields: dict[str, Any] | None = None,
         missing: Missing = "reject",
+        validate: Validate = "strict",
         results: str | None = None,
         results_format: ResultsFormat = "jsonl",
         results_order: ResultsOrder = "completion",
@@ -162,6 +167,7 @@ class OpenAISendRecordsOperator(BaseOperator):
         self.body = body
         self.fields = {name: value for name, value in (fields or {}).items() if value is not None}
         self.missing = missing
+        self.validate = validate
         self.results = results
         self.results_format = results_format
         self.results_order = results_order

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.exceptions import ConfigurationError, RecordError
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
+from airflow_provider_openai_dest.rendering.body_fault import BodyFault, CheckBody
 from airflow_provider_openai_dest.rendering.duplicates import Claim, Duplicate, Originals
 from airflow_provider_openai_dest.rendering.encoding import encode_json
 from airflow_provider_openai_dest.rendering.file_references import FileReferences
@@ -38,7 +39,10 @@ class Renderer(Protocol):
 
 
 class RequestForm:
-    """The parts of a request that an endpoint template fixes: method, URL, headers, form of the body."""
+    """The parts of a request that an endpoint template fixes: method, URL, headers, form of the body.
+
+    :param check: finds what is wrong with a body; None looks for the required fields alone.
+    """
 
     def __init__(
         self,
@@ -47,22 +51,33 @@ class RequestForm:
         base_url: str,
         headers: Mapping[str, str] | None = None,
         files: FileReferences | None = None,
+        check: CheckBody | None = None,
     ) -> None:
         self.endpoint = endpoint
+        self._check = check
         self.target = Target(base_url, endpoint.path)
         self._headers = tuple((headers or {}).items())
         self._files = files
 
     def checked(self, body: Any) -> Any:
-        """Set the endpoint's defaults and refuse a body without its required fields, before it costs money."""
+        """Set the endpoint's defaults and refuse a body with faults, before it costs money; all of them are named."""
         if not isinstance(body, Mapping):
             if self.endpoint.required:
                 raise RecordError("not_an_object", f"the body of {self.endpoint.name} must be an object")
             return body
         for name in self.endpoint.required:
             if body.get(name) is None:
-                raise RecordError("missing_required_parameter", f"{self.endpoint.name} needs {name!r}", param=name)
-        return {**self.endpoint.defaults, **body}
+                raise self._refusal(body)
+        checked = {**self.endpoint.defaults, **body}
+        if self._check is not None and (faults := self._check(checked)):
+            raise RecordError("invalid_body", _joined(faults), param=faults[0].param)
+        return checked
+
+    def _refusal(self, body: Mapping[str, Any]) -> RecordError:
+        missing = missing_fields(self.endpoint, body)
+        needed = f"{self.endpoint.name} needs {' and '.join(map(repr, missing))}"
+        others = [fault for fault in self._check(body) if fault.param not in missing] if self._check else []
+        return RecordError("missing_required_parameter", _joined([BodyFault("", needed), *others]), param=missing[0])
 
     def request(
         self,
@@ -209,6 +224,15 @@ class PackedRenderer:
 
     def _claim(self, members: Iterable[Member]) -> Claim | None:
         return Claim(self._originals, tuple([member.key for member in members])) if self._originals else None
+
+
+def missing_fields(endpoint: EndpointTemplate, body: Mapping[str, Any]) -> list[str]:
+    """Name the required fields that a body lacks."""
+    return [name for name in endpoint.required if body.get(name) is None]
+
+
+def _joined(faults: Sequence[BodyFault]) -> str:
+    return "; ".join(fault.text for fault in faults)
 
 
 def _as_fields(body: Any) -> dict[str, Any]:
