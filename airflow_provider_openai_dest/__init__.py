@@ -19,6 +19,7 @@ _PUBLIC = {
     "OpenAIDestRetryPolicy": "operators.retry_policy",
     "OpenAIDestWebhookHook": "hooks.webhook",
     "OpenAIEmbeddingOperator": "operators.embedding",
+    "OpenAIListSource": "operators.list_source",
     "OpenAIManualRequestOperator": "operators.manual_request",
     "OpenAISendRecordsOperator": "operators.send_records",
     "OpenAIUploadFileOperator": "operators.upload_file",

@@ -14,6 +14,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from airflow.sdk import BaseOperator
 
 import airflow_provider_openai_dest as package
+from airflow_provider_openai_dest.operators.list_source import OpenAIListSource
 from airflow_provider_openai_dest.provider_info import get_provider_info
 from docs.tables import code, codes, first_sentence, params_of, plain, table
 
@@ -124,6 +125,16 @@ def worded(annotation: Any) -> str:
     if origin is not None and issubclass(origin, Sequence):
         return f"list of {worded(arguments[0])}"
     return "any" if annotation is Any else str(annotation.__name__)
+
+
+def list_source() -> str:
+    """Print what a list of the API takes as a source."""
+    meanings = params_of(OpenAIListSource)
+    rows = (
+        (code(parameter.name), meanings[parameter.name])
+        for parameter in inspect.signature(OpenAIListSource).parameters.values()
+    )
+    return table(("Parameter", "Meaning"), rows)
 
 
 def hook_parameters() -> str:

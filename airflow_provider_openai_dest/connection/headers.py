@@ -10,6 +10,7 @@ _VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?")  # RFC 9110, s
 
 _OF_THE_TRANSPORT = "is set by the transport"
 _OF_THE_BODY = "follows from the body"
+_OF_THE_CONNECTION = "is a secret, and belongs in the headers of the connection"
 
 # Headers that no connection sets itself, and why; in lower case.
 RESERVED = {
@@ -32,6 +33,16 @@ RESERVED_OF_REQUESTS = {
     "authorization": "is made of the API key",
     "openai-organization": "has its own field in the connection, Organization",
     "openai-project": "has its own field in the connection, Project",
+}
+
+# What no task may set either: its arguments are shown, and kept, in plain text.
+RESERVED_OF_TASKS = {
+    **RESERVED_OF_REQUESTS,
+    "api-key": _OF_THE_CONNECTION,
+    "cookie": _OF_THE_CONNECTION,
+    "x-api-key": _OF_THE_CONNECTION,
+    "keep-alive": _OF_THE_TRANSPORT,
+    "proxy-connection": _OF_THE_TRANSPORT,
 }
 
 _SENSITIVE = re.compile(r"auth|cookie|credential|key|password|secret|session|signature|token", re.IGNORECASE)

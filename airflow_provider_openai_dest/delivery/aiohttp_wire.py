@@ -8,9 +8,18 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from airflow_provider_openai_dest.delivery.answer_bytes import MAX_ANSWER_BYTES, read_content, read_refusal
+from airflow_provider_openai_dest.delivery.answer_bytes import (
+    LARGE_BYTES,
+    MAX_ANSWER_BYTES,
+    UnusableAnswerError,
+    read_content,
+    read_refusal,
+)
+from airflow_provider_openai_dest.delivery.event_stream import EVENT_STREAM
+from airflow_provider_openai_dest.delivery.streamed_answer import Collected, StreamedAnswer
 from airflow_provider_openai_dest.delivery.wire import (
     CONNECT_SECONDS,
     OK,
@@ -39,6 +48,9 @@ LARGE_ANSWERS = 1
 CLOSED_BEFORE = "Cannot write to closing transport"
 """What aiohttp says when a connection is closed before the last of a body was given to it: it never left whole."""
 
+END_SECONDS = 1.0
+"""How long the end of a stream is waited for, when its last event is there."""
+
 PIECE_BYTES = 256 * 1024
 """aiohttp warns of a larger body in one piece, since the event loop stands still while it is copied."""
 
@@ -53,6 +65,7 @@ class AiohttpWire:
     :param proxy: URL of the proxy, with user and password where it wants them.
     :param max_answer_bytes: bound of one answer.
     :param secrets: texts that are cut out of every answer.
+    :param collects_streams: make one answer of the events of a stream.
     """
 
     def __init__(
@@ -62,7 +75,10 @@ class AiohttpWire:
         proxy: str | None = None,
         max_answer_bytes: int = MAX_ANSWER_BYTES,
         secrets: Iterable[str] = (),
+        *,
+        collects_streams: bool = False,
     ) -> None:
+        self._collects_streams = collects_streams
         self._timeout = timeout
         self._verify = verify
         self._proxy = proxy
@@ -119,23 +135,47 @@ class AiohttpWire:
     async def _read(self, response: aiohttp.ClientResponse, room: _Room) -> WireReply:
         encoding = response.headers.get("content-encoding", "")
         pieces = response.content.iter_any()
+        status, headers = response.status, self._secrets.cut_from_headers(response.headers)
         try:
-            content = (
-                await read_content(pieces, encoding, max_bytes=self._max_answer_bytes, make_room=room.take)
-                if OK <= response.status < REDIRECT
-                else await read_refusal(pieces, encoding)
-            )
+            if not OK <= status < REDIRECT:
+                content = await read_refusal(pieces, encoding)
+            elif self._collects_streams and headers.get("content-type", "").lower().startswith(EVENT_STREAM):
+                collected = await self._collected(pieces, encoding, room)
+                status, content = collected.status or status, collected.content
+                headers = {**{name.lower(): value for name, value in headers.items()}, **collected.headers}
+            else:
+                content = await read_content(pieces, encoding, max_bytes=self._max_answer_bytes, make_room=room.take)
         except BaseException:
             room.release()
             raise
-        headers = self._secrets.cut_from_headers(response.headers)
         return WireReply(
-            response.status,
+            status,
             headers if headers is response.headers else self._headers(headers),
             self._secrets.cut_from_content(content),
             self._secrets.cut_from_text(response.reason or ""),
             room.release,
         )
+
+    async def _collected(self, pieces: AsyncIterator[bytes], encoding: str, room: _Room) -> Collected:
+        """Read a stream of events up to its last one; NoAnswerError when it breaks off before."""
+        answer = StreamedAnswer()
+        try:
+            await read_content(
+                _until_over(pieces, answer),
+                encoding,
+                max_bytes=self._max_answer_bytes,
+                into=answer.feed,
+            )
+            answer.end()
+        except (self._aiohttp.ClientError, OSError, UnusableAnswerError):
+            if not answer.is_whole:
+                raise
+        if not answer.is_whole:
+            raise NoAnswerError("the stream of events ended before its last one", left=True)
+        collected = answer.collected()
+        if len(collected.content) > LARGE_BYTES:  # only now: most of a long stream is not held, and it takes minutes
+            await room.take()
+        return collected
 
     def _no_answer(self, error: Exception) -> NoAnswerError:
         if isinstance(error.__cause__, UnreadableBodyError):
@@ -148,6 +188,18 @@ class AiohttpWire:
         if isinstance(error, self._aiohttp.ClientResponseError):  # its own words hold the URL
             return NoAnswerError(f"the answer is no HTTP: {self._secrets.cut_from_text(error.message)}", left=left)
         return NoAnswerError(self._secrets.cut_from_text(reason_of(error)), left=left)
+
+
+async def _until_over(pieces: AsyncIterator[bytes], answer: StreamedAnswer) -> AsyncIterator[bytes]:
+    """Give the pieces up to the last event, and let the end that follows free the connection for the next request."""
+    async for piece in pieces:
+        yield piece
+        if answer.is_over:
+            break
+    with suppress(TimeoutError):
+        async with asyncio.timeout(END_SECONDS):
+            async for _ in pieces:
+                pass
 
 
 class _Room:

@@ -20,6 +20,7 @@ from airflow_provider_openai_dest.exceptions import RecordError
 from airflow_provider_openai_dest.rendering.request import Member, RenderedRequest
 
 FILE_TYPES = ("application/octet-stream", "application/pdf", "application/zip", "audio/", "image/", "video/")
+TEXT_TYPES = ("application/sdp", "application/x-subrip", "text/csv", "text/plain", "text/srt", "text/vtt")
 LONGEST_TYPE = 100
 
 
@@ -84,12 +85,12 @@ def _decoded(endpoint: EndpointTemplate, response: Reply) -> Any:
     content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()[:LONGEST_TYPE]
     if endpoint.answer == "file" and content_type == "text/html":
         raise RecordError("bad_answer", "the answer is an HTML page and no file", status=response.status_code)
-    if endpoint.answer == "file" or (endpoint.answer == "any" and content_type.startswith(FILE_TYPES)):
-        return FileAnswer(response.content, content_type)
-    if endpoint.answer == "any" and content_type == "text/plain":
-        return {"text": _text(response)}
     if endpoint.answer == "any" and not response.content:
         return None
+    if endpoint.answer == "file" or (endpoint.answer == "any" and content_type.startswith(FILE_TYPES)):
+        return FileAnswer(response.content, content_type)
+    if endpoint.answer == "any" and content_type in TEXT_TYPES:
+        return {"text": _text(response)}
     body = _json(response, content_type)
     if endpoint.answer == "json" and not isinstance(body, dict):
         raise RecordError("bad_answer", f"the answer is no JSON object, but a {type(body).__name__}")

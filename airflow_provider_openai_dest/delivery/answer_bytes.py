@@ -34,15 +34,18 @@ async def read_content(
     *,
     max_bytes: int = MAX_ANSWER_BYTES,
     make_room: Callable[[], Awaitable[None]] = _no_room_needed,
+    into: Callable[[bytes], None] | None = None,
 ) -> bytes:
     """Read the content of an answer; raises UnusableAnswerError.
 
     :param encoding: the answer's ``content-encoding``.
     :param make_room: waited for, once, before more than :data:`LARGE_BYTES` are held.
+    :param into: takes the pieces as they come; nothing is given back then.
     """
     unpacking = _unpacking(encoding)
     limit = min(max_bytes, unpacking.limit)
     read: list[bytes] = []
+    keep = into or read.append
     size, may_grow = 0, False
     async for piece in pieces:
         unpacked = unpacking.unpack(piece, limit + 1 - size)
@@ -52,7 +55,7 @@ async def read_content(
         if not may_grow and size > LARGE_BYTES:
             may_grow = True
             await make_room()
-        read.append(unpacked)
+        keep(unpacked)
     unpacking.end()
     return b"".join(read) if len(read) != 1 else read[0]
 

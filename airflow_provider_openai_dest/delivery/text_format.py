@@ -18,6 +18,7 @@ from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.endpoints.catalogue import find_operation
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.exceptions import ConfigurationError, RecordError
+from airflow_provider_openai_dest.rendering.body import Verbatim
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
 from airflow_provider_openai_dest.rendering.strict_schema import strict_schema
 
@@ -36,7 +37,7 @@ class Place:
     """Where an operation takes the format in its body, and the texts of its answer.
 
     :param field: body field.
-    :param wrap: puts name, schema and what that field holds already into the field's value.
+    :param wrap: makes the field's value of name and schema, and of what the field holds already.
     :param texts: gives the texts of an answer.
     """
 
@@ -45,56 +46,54 @@ class Place:
     texts: Callable[[Any], list[str]]
 
 
-def place_of(endpoint: EndpointTemplate) -> Place:
-    """Give the place for an endpoint, or for a request written by hand that calls it; raises ConfigurationError."""
-    operation = find_operation(endpoint.method, endpoint.path)
-    if operation is None or operation.name not in PLACES:
-        raise ConfigurationError(f"text_format= is for {' and '.join(PLACES)}, not for {endpoint.name}")
-    return PLACES[operation.name]
-
-
 class TextFormat:
-    """The form of an answer's text.
+    """The form of the answers' texts. Raises ConfigurationError with all faults of its schema.
 
-    :param definition: a class that pydantic reads (a model, a dataclass, a TypedDict), a JSON Schema, or the dotted path
-        of either. Raises ConfigurationError with all faults of its schema.
+    :param definition: a class that pydantic reads (a model, a dataclass, a TypedDict), a JSON Schema, or the dotted
+        path of either.
+    :param endpoint: what is called; it, or the operation that it calls by another name, must take a format.
     """
 
-    def __init__(self, definition: Any) -> None:
+    def __init__(self, definition: Any, endpoint: EndpointTemplate) -> None:
+        self._place = _place_of(endpoint)
         definition = _imported(definition) if isinstance(definition, str) else definition
         schema, self._parse = _by_schema(definition) if isinstance(definition, Mapping) else _by_class(definition)
         named = schema.get("title") or getattr(definition, "__name__", "") or "output"
-        self.name = re.sub(r"[^A-Za-z0-9_-]", "_", str(named))[:64]
+        self._name = re.sub(r"[^A-Za-z0-9_-]", "_", str(named))[:64]
         try:
             self.schema = strict_schema(schema)
         except ConfigurationError as error:
             raise ConfigurationError(*(f"text_format: {fault}" for fault in error.faults)) from None
 
-    def body_field(self, place: Place, held: Any) -> dict[str, Any]:
+    @property
+    def field(self) -> str:
+        """The body field that holds the format."""
+        return self._place.field
+
+    def body_field(self, held: Any) -> dict[str, Any]:
         """Give the value of the body field; ``held`` is what a Dag author has put there. Raises ConfigurationError."""
         if held is not None and not isinstance(held, Mapping):
-            raise ConfigurationError(f"text_format: {place.field!r} must be an object, so that the format is added to it")
-        schema = {"name": self.name, "schema": self.schema, "strict": True}
-        return place.wrap(schema, held or {})
+            raise ConfigurationError(
+                f"text_format: {self.field!r} must be an object, so that the format is added to it"
+            )
+        return self._place.wrap({"name": self._name, "schema": self.schema, "strict": True}, held or {})
 
-    def reading(self, read: ReadOutcomes, place: Place) -> ReadOutcomes:
+    def reading(self, read: ReadOutcomes) -> ReadOutcomes:
         """Give a reader of outcomes that parses each delivered text; one that does not fit is rejected, and kept."""
 
-        def read_parsed(
-            endpoint: EndpointTemplate, request: RenderedRequest, conclusion: Conclusion
-        ) -> list[Outcome]:
-            return [self._parsed(outcome, place) for outcome in read(endpoint, request, conclusion)]
+        def read_parsed(endpoint: EndpointTemplate, request: RenderedRequest, conclusion: Conclusion) -> list[Outcome]:
+            return [self._parsed(outcome) for outcome in read(endpoint, request, conclusion)]
 
         return read_parsed
 
-    def _parsed(self, outcome: Outcome, place: Place) -> Outcome:
+    def _parsed(self, outcome: Outcome) -> Outcome:
         answer = outcome.answer
         if outcome.status is not Status.DELIVERED or not isinstance(answer, Mapping):
             return outcome
         if answer.get("status") in UNFINISHED:
             return outcome
         try:
-            objects = [self._object(text) for text in _texts(place, answer)]
+            objects = [self._object(text) for text in _texts(self._place, answer)]
         except RecordError as error:
             return replace(outcome, status=Status.REJECTED, error=error)
         return replace(outcome, answer={**answer, PARSED_FIELD: objects[0] if len(objects) == 1 else objects})
@@ -108,6 +107,13 @@ class TextFormat:
         if is_too_deep(parsed):
             raise _mismatch("it is nested too deep")
         return parsed
+
+
+def _place_of(endpoint: EndpointTemplate) -> Place:
+    operation = find_operation(endpoint.method, endpoint.path)
+    if operation is None or operation.name not in PLACES:
+        raise ConfigurationError(f"text_format= is for {' and '.join(PLACES)}, not for {endpoint.name}")
+    return PLACES[operation.name]
 
 
 # -- what defines a format ---------------------------------------------------------------------------
@@ -182,11 +188,11 @@ def _chat_texts(answer: Any) -> list[str]:
 
 
 def _in_text(schema: dict[str, Any], held: Mapping[str, Any]) -> dict[str, Any]:
-    return {**_without_format(held, "format"), "format": {"type": "json_schema", **schema}}
+    return {**_without_format(held, "format"), "format": Verbatim({"type": "json_schema", **schema})}
 
 
 def _in_response_format(schema: dict[str, Any], held: Mapping[str, Any]) -> dict[str, Any]:
-    return {**_without_format(held, *held), "type": "json_schema", "json_schema": schema}
+    return {**_without_format(held, *held), "type": "json_schema", "json_schema": Verbatim(schema)}
 
 
 def _without_format(held: Mapping[str, Any], *names: str) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from airflow_provider_openai_dest.exceptions import ConfigurationError
 
-Content = Literal["json", "multipart", "form", "none"]
+Content = Literal["json", "multipart", "form", "text", "none"]
 Answer = Literal["json", "file", "any", "ignored"]
 
 _NAME, _BRACKETS = r"[^\W\d]\w*(?:-\w+)*", r'\[(?:\*|-?[0-9]{1,9}|"[^"\\*]+")\]'
@@ -55,7 +55,7 @@ class EndpointTemplate:
     :param path: path below the base URL; ``{file_id}`` is filled from the body field of that name, which is then
         taken out of the body.
     :param method: HTTP method.
-    :param content: form of the request body; with ``none`` the body's fields become the query.
+    :param content: form of the request body; ``text`` is plain text; with ``none`` the body's fields become the query.
     :param required: fields that the body must have.
     :param optional: the other fields that the specification names, offered as keywords to Dag authors.
     :param defaults: fields set unless the body has them.

@@ -22,9 +22,10 @@ from airflow_provider_openai_dest.connection.settings import ConnectionSettings
 from airflow_provider_openai_dest.connection.webhook_settings import WebhookSettings
 from airflow_provider_openai_dest.delivery.addressing import ApiAddress
 from airflow_provider_openai_dest.delivery.aiohttp_wire import AiohttpWire
-from airflow_provider_openai_dest.delivery.answer import read_outcomes
+from airflow_provider_openai_dest.delivery.answer import ReadOutcomes, read_outcomes
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher, SystemClock
+from airflow_provider_openai_dest.delivery.extraction import Extraction
 from airflow_provider_openai_dest.delivery.meter import Meter
 from airflow_provider_openai_dest.delivery.outcome import Outcome
 from airflow_provider_openai_dest.delivery.rate_limit import Limits
@@ -72,12 +73,13 @@ class Speed:
 
 @dataclass(frozen=True, kw_only=True)
 class Storage:
-    """What is kept of the records themselves, and how much of the outcomes goes to XCom."""
+    """What is kept of records and answers, and how much of the outcomes goes to XCom."""
 
     keep_records: bool = True
     quarantine_records: bool = True
     quarantine_body: bool = False
     max_xcom_bytes: int
+    extract: Extraction | None = None
     tidy: TidyForm = field(default_factory=TidyForm)
 
 
@@ -89,7 +91,13 @@ def new_dispatcher(
 ) -> Dispatcher:
     """Make the dispatcher of a connection."""
     return Dispatcher(
-        AiohttpWire(settings.timeout, ssl_context(settings), proxy=proxy_url(settings), secrets=settings.secrets),
+        AiohttpWire(
+            settings.timeout,
+            ssl_context(settings),
+            proxy=proxy_url(settings),
+            secrets=settings.secrets,
+            collects_streams=True,
+        ),
         ApiAddress(request_headers(settings)),
         policy=policy,
         limits=Limits(
@@ -116,6 +124,7 @@ class Delivery:
     :param replay: settles what is delivered where it was rejected before, when the source is a quarantine.
     :param secrets: what may not stand in the quarantine.
     :param quarantine_unknown: reject records that a try which died may have sent, where they would be sent again.
+    :param read: gives the outcomes of an answer.
     """
 
     def __init__(
@@ -133,6 +142,7 @@ class Delivery:
         replay: Replay | None = None,
         secrets: Sequence[str] = (),
         quarantine_unknown: bool = False,
+        read: ReadOutcomes = read_outcomes,
     ) -> None:
         self._log = log
         self._ownership = ownership or Ownership()
@@ -151,8 +161,8 @@ class Delivery:
             renderer=renderer,
             dispatcher=dispatcher,
             sinks=self._sinks(storage),
-            keep=BinaryFiles(log.folder, endpoint).keep,
-            read=with_bodies(secrets) if storage.quarantine_body else read_outcomes,
+            keep=_keeping(BinaryFiles(log.folder, endpoint), storage.extract),
+            read=with_bodies(secrets, read) if storage.quarantine_body else read,
             earlier=self._earlier() if self._forwarding or self._replay else log.settled(),
             fates=Fates(
                 Claims(log.rows("claims"), FEWER_RECORDS if quarantine_unknown else CLAIM_RECORDS), log.claimed()
@@ -262,6 +272,12 @@ class Delivery:
         counts = {name: getattr(manifest, name) for name in ("input", "delivered", "rejected", "pending", "requests")}
         undelivered = self._log.pattern(UNDELIVERED, of="try") if manifest.rejected else None
         return {**counts, "rejections": manifest.rejections, "undelivered": undelivered}
+
+
+def _keeping(files: BinaryFiles, extraction: Extraction | None) -> Callable[[Outcome], Outcome]:
+    if extraction is None:
+        return files.keep
+    return lambda outcome: extraction.keep(files.keep(outcome))
 
 
 class Watched:

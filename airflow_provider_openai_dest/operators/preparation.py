@@ -11,6 +11,7 @@ from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
 from airflow_provider_openai_dest.checkpoint.replay import Replay
 from airflow_provider_openai_dest.checkpoint.tidy_results import TidyForm
 from airflow_provider_openai_dest.connection.settings import ConnectionSettings
+from airflow_provider_openai_dest.delivery.answer import ReadOutcomes, read_outcomes
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.hooks.openai_dest import OpenAIDestHook
 from airflow_provider_openai_dest.hooks.webhook import OpenAIDestWebhookHook
@@ -55,6 +56,7 @@ def prepare(operator: OpenAISendRecordsOperator, source: Source, context: Contex
             quarantine_records=operator.quarantine_records,
             quarantine_body=operator.quarantine_body,
             max_xcom_bytes=max_xcom_bytes(operator.max_xcom_bytes),
+            extract=operator.extraction(),
             tidy=_tidy_form_of(operator),
         ),
         webhook=webhook,
@@ -63,6 +65,7 @@ def prepare(operator: OpenAISendRecordsOperator, source: Source, context: Contex
         quarantine_unknown=operator.on_unknown == "quarantine",
         replay=_replay_of(source, fingerprint["endpoint"], log, keep_records=operator.keep_records),
         secrets=settings.secrets,
+        read=_reader_of(operator),
         meter=meter_of(context, endpoint=endpoint.name, model=operator.one_model()),
     )
 
@@ -126,10 +129,17 @@ def _replay_of(source: Source, endpoint: str, log: DeliveryLog, *, keep_records:
     return Replay(source, folder_of, endpoint=endpoint, by=log.scope.as_row(), keep_records=keep_records)
 
 
+def _reader_of(operator: OpenAISendRecordsOperator) -> ReadOutcomes:
+    wanted = operator.wanted_format()
+    return wanted.reading(read_outcomes) if wanted else read_outcomes
+
+
 def _tidy_form_of(operator: OpenAISendRecordsOperator) -> TidyForm:
     if operator.results_format == "parquet":
         require_pyarrow()
     vector_field = operator.endpoint_template().vector_field
+    if vector_field and (extraction := operator.extraction()):
+        vector_field = extraction.name_of(vector_field)
     return TidyForm(format=operator.results_format, order=operator.results_order, vector_field=vector_field)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from airflow.sdk import BaseOperator
@@ -13,13 +14,14 @@ from airflow_provider_openai_dest.exceptions import ConfigurationError, Transien
 from airflow_provider_openai_dest.operators.arguments import (
     as_data,
     as_literal,
+    check_all,
     check_numbers,
     check_seconds,
     check_words,
     has_jinja,
     is_final,
     refuse_double_braces,
-    refuse_unknown,
+    unknown_faults,
 )
 from airflow_provider_openai_dest.operators.end_of_run import log_end
 from airflow_provider_openai_dest.operators.failures import told_to_airflow
@@ -31,10 +33,13 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_openai_dest.connection.settings import ConnectionSettings
+    from airflow_provider_openai_dest.delivery.extraction import Extraction
+    from airflow_provider_openai_dest.delivery.text_format import TextFormat
     from airflow_provider_openai_dest.delivery.tolerance import Tolerance
     from airflow_provider_openai_dest.operators.assembly import Delivery
     from airflow_provider_openai_dest.rendering.renderer import Renderer, RequestForm
     from airflow_provider_openai_dest.sources.record import Source
+    from airflow_provider_openai_dest.validation.body_check import BodyCheck
 
 OnUnknown = Literal["resend", "quarantine"]
 ResultsFormat = Literal["jsonl", "jsonl.gz", "parquet"]
@@ -57,7 +62,8 @@ class OpenAISendRecordsOperator(BaseOperator):
     :param records: the records: the output of an upstream task, a list, one object, or a text (JSON is read as such).
         Records written here are data: Jinja does not touch them.
     :param source: path or URI of files (JSON, JSON Lines, CSV, TSV, each also gzipped), with globs; or a Source object.
-        A quarantine file of an earlier run, or ``quarantine_of("dag", "task")``, sends just its records again.
+        A quarantine file of an earlier run, or ``quarantine_of("dag", "task")``, sends just its records again;
+        ``OpenAIListSource(path="/files")`` reads a list of the API.
     :param source_format: format of the files where their extension does not tell it: ``jsonl``, ``json``, ``csv`` or
         ``tsv``.
     :param storage_conn_id: Airflow connection of the object storage that ``source``, ``results`` and files are in.
@@ -66,9 +72,14 @@ class OpenAISendRecordsOperator(BaseOperator):
         is the fields alone when they make a whole body, else the whole record, ``{message.json}``.
     :param fields: body fields set on top of ``body``.
     :param missing: what a missing field does: ``reject`` the record, send ``null``, or ``omit`` the field.
-    :param validate: what a body does that the API would certainly refuse: ``strict`` rejects the record before it is
-        sent (and fails the task at its start when all records share the fault), ``warn`` logs the first of each kind and
+    :param validate: what is done with a body that the API would certainly refuse: ``strict`` rejects the record unsent
+        (and fails the task at its start when all records share the fault), ``warn`` logs the first of each kind and
         sends it, ``off`` looks at the required fields alone.
+    :param text_format: form of the answer's text, for chat completions and responses: a pydantic model, a dataclass, a
+        TypedDict, a JSON Schema, or the dotted path of one. The API is told to keep to it, and each answer holds the
+        object under ``output_parsed``; a text that does not fit rejects the record and is kept.
+    :param extract: fields of the answer that are kept in the place of all of it, each with its path, such as
+        ``{"text": "output[0].content[0].text"}``. What an answer lacks is null; one that has none is rejected.
     :param results: folder, as a path or URI, for the outcomes; default ``[openai_dest] results_path`` with folders
         for Dag, run and task below it.
     :param results_format: ``jsonl``, ``jsonl.gz`` or ``parquet`` (which needs the extra of that name): once nothing is
@@ -125,6 +136,8 @@ class OpenAISendRecordsOperator(BaseOperator):
         fields: dict[str, Any] | None = None,
         missing: Missing = "reject",
         validate: Validate = "strict",
+        text_format: Any = None,
+        extract: Mapping[str, str] | None = None,
         results: str | None = None,
         results_format: ResultsFormat = "jsonl",
         results_order: ResultsOrder = "completion",
@@ -152,11 +165,9 @@ class OpenAISendRecordsOperator(BaseOperator):
         files_root: str | None = None,
         **kwargs: Any,
     ) -> None:
-        refuse_unknown(type(self), kwargs)
-        super().__init__(**kwargs)
+        unknown = unknown_faults(type(self), kwargs, _body_fields(endpoint))
+        super().__init__(**{name: value for name, value in kwargs.items() if name not in unknown})
         set_default_policy(self)
-        if records is not None and source is not None:
-            raise ConfigurationError("give records or source, not both")
         self.endpoint = endpoint
         self.conn_id = conn_id
         self.records = as_literal(records)
@@ -168,6 +179,8 @@ class OpenAISendRecordsOperator(BaseOperator):
         self.fields = {name: value for name, value in (fields or {}).items() if value is not None}
         self.missing = missing
         self.validate = validate
+        self.text_format = text_format
+        self.extract = extract
         self.results = results
         self.results_format = results_format
         self.results_order = results_order
@@ -196,8 +209,9 @@ class OpenAISendRecordsOperator(BaseOperator):
         self._sends_once = records is None and source is None
         self._records_are_text = isinstance(records, str) and has_jinja(records)
         self._delivery: Delivery | None = None
+        self._body_check: BodyCheck | None = None
         self._is_killed = False
-        self._check_arguments()
+        check_all([partial(_refuse, *unknown.values()), *self.argument_checks()])
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Deliver the records and return the manifest."""
@@ -216,7 +230,25 @@ class OpenAISendRecordsOperator(BaseOperator):
 
     def body_template(self) -> BodyTemplate:
         """Read the template of the body; raises InvalidTemplateError with the place."""
-        return BodyTemplate(self._body_or_default(), fields=self.fields, missing=self.missing)
+        return BodyTemplate(self._body_or_default(), fields=self._whole_fields(), missing=self.missing)
+
+    def wanted_format(self) -> TextFormat | None:
+        """Read the form of the answers' texts; None where any will do. Raises ConfigurationError."""
+        if self.text_format is None:
+            return None
+        from airflow_provider_openai_dest.delivery.text_format import TextFormat
+
+        return TextFormat(self.text_format, self.endpoint_template())
+
+    def body_check(self) -> BodyCheck | None:
+        """Look at what all bodies share, and make what looks at the rest; raises ConfigurationError with all faults."""
+        self._check_completeness()
+        if self.validate == "off":
+            return None
+        from airflow_provider_openai_dest.validation.body_check import check_of
+
+        self._body_check = check_of(self.endpoint_template(), self.body_template(), self.validate)
+        return self._body_check
 
     def read_source(self) -> Source:
         """Open what the records are read from."""
@@ -250,11 +282,22 @@ class OpenAISendRecordsOperator(BaseOperator):
             self.endpoint_template(),
             base_url=settings.base_url,
             files=file_references(self.files_root, self.storage_conn_id),
+            check=self.body_check(),
         )
 
     def template_parts(self) -> list[Any]:
         """Give what shapes the requests: if it changes under a half-done delivery, the delivery is refused."""
-        return [self._body_or_default(), self.fields, self.missing]
+        parts = [self._body_or_default(), self.fields, self.missing]
+        wanted = self.wanted_format()
+        return [*parts, wanted.schema] if wanted else parts
+
+    def extraction(self) -> Extraction | None:
+        """Read which fields of an answer are kept; None keeps all of it. Raises ConfigurationError."""
+        if self.extract is None:
+            return None
+        from airflow_provider_openai_dest.delivery.extraction import Extraction
+
+        return Extraction(self.extract)
 
     def model(self) -> str | None:
         """Give the model as it is written, which may be a placeholder; None when it stands in the records."""
@@ -274,11 +317,16 @@ class OpenAISendRecordsOperator(BaseOperator):
 
     def _deliver(self, context: Context) -> dict[str, Any]:
         from airflow_provider_openai_dest.operators.airflow_versions import AirflowSkipException
+        from airflow_provider_openai_dest.operators.list_source import OpenAIListSource
         from airflow_provider_openai_dest.operators.preparation import prepare
         from airflow_provider_openai_dest.operators.quarantine_of import QuarantineOf
 
+        render = partial(self.render_template, context=context)
         if isinstance(self.source, QuarantineOf):
-            self.source = self.source.found(lambda text: self.render_template(text, context), self.storage_conn_id)
+            self.source = self.source.found(render, self.storage_conn_id)
+        elif isinstance(self.source, OpenAIListSource):
+            wait = self.longest_wait()
+            self.source = self.source.opened(render, conn_id=self.conn_id, key=self.key, max_wait=wait)
         source = self.read_source()
         delivery = self._delivery = prepare(self, source, context)
         if self._is_killed:
@@ -286,6 +334,8 @@ class OpenAISendRecordsOperator(BaseOperator):
         manifest = delivery.run(source)
         row = manifest.as_dict()
         log_end(self.log, row)
+        if self._body_check is not None:
+            self._body_check.tell_sent()
         try:
             delivery.raise_failure(manifest, webhook_required=self.webhook_required)
             self._tolerance().check(manifest)
@@ -304,43 +354,92 @@ class OpenAISendRecordsOperator(BaseOperator):
             return {}
         return WHOLE_RECORD
 
-    def _check_arguments(self) -> None:
-        """Raise ConfigurationError for what can be told before the task runs."""
-        check_words(
-            {
-                "missing": (self.missing, get_args(Missing)),
-                "on_unknown": (self.on_unknown, get_args(OnUnknown)),
-                "results_format": (self.results_format, get_args(ResultsFormat)),
-                "results_order": (self.results_order, get_args(ResultsOrder)),
-                "resume": (self.resume, get_args(Resume)),
-                "on_mismatch": (self.on_mismatch, get_args(OnMismatch)),
-                "source_format": (self.source_format, FORMATS),
-            }
-        )
-        check_numbers(
-            {
-                "max_errors": (self.max_errors, 0, None),
-                "webhook_batch_size": (self.webhook_batch_size, 1, None),
-                "concurrency": (self.concurrency, 1, 512),
-                "requests_per_minute": (self.requests_per_minute, 1, None),
-                "tokens_per_minute": (self.tokens_per_minute, 1, None),
-                "images_per_minute": (self.images_per_minute, 1, None),
-                "requests_per_day": (self.requests_per_day, 1, None),
-                "ambiguous_retries": (self.ambiguous_retries, 0, None),
-                "max_xcom_bytes": (self.max_xcom_bytes, 0, None),
-            }
-        )
-        check_seconds({"max_wait": (self.max_wait, 1)})
-        self._tolerance()
-        refuse_double_braces(self.body, "body")
-        refuse_double_braces(self.fields, "fields")
+    def _whole_fields(self) -> dict[str, Any]:
+        """Give the fields, with the format that the answers are to have."""
+        wanted = self.wanted_format()
+        if wanted is None:
+            return self.fields
+        held = {**self.body, **self.fields} if isinstance(self.body, Mapping) else self.fields
+        if isinstance(self.body, str) and wanted.field in (BodyTemplate(self.body, missing=self.missing).names() or ()):
+            raise ConfigurationError(f"text_format: write the body as an object, so that its {wanted.field!r} is kept")
+        return {**self.fields, wanted.field: wanted.body_field(held.get(wanted.field))}
+
+    def argument_checks(self) -> Iterable[Callable[[], object]]:
+        """Give what looks at the arguments before the task runs; the faults of all are told at once."""
+        yield partial(check_words, self._words())
+        yield partial(check_numbers, self._numbers())
+        yield partial(check_seconds, {"max_wait": (self.max_wait, 1)})
+        yield self._check_records
+        yield self._tolerance
+        yield self.extraction
+        yield partial(refuse_double_braces, self.body, "body")
+        yield partial(refuse_double_braces, self.fields, "fields")
+        yield self._check_key
+        yield self._check_template
+
+    def _words(self) -> dict[str, tuple[str | None, Sequence[str]]]:
+        return {
+            "missing": (self.missing, get_args(Missing)),
+            "validate": (self.validate, get_args(Validate)),
+            "on_unknown": (self.on_unknown, get_args(OnUnknown)),
+            "results_format": (self.results_format, get_args(ResultsFormat)),
+            "results_order": (self.results_order, get_args(ResultsOrder)),
+            "resume": (self.resume, get_args(Resume)),
+            "on_mismatch": (self.on_mismatch, get_args(OnMismatch)),
+            "source_format": (self.source_format, FORMATS),
+        }
+
+    def _numbers(self) -> dict[str, tuple[Any, int, int | None]]:
+        return {
+            "max_errors": (self.max_errors, 0, None),
+            "webhook_batch_size": (self.webhook_batch_size, 1, None),
+            "concurrency": (self.concurrency, 1, 512),
+            "requests_per_minute": (self.requests_per_minute, 1, None),
+            "tokens_per_minute": (self.tokens_per_minute, 1, None),
+            "images_per_minute": (self.images_per_minute, 1, None),
+            "requests_per_day": (self.requests_per_day, 1, None),
+            "ambiguous_retries": (self.ambiguous_retries, 0, None),
+            "max_xcom_bytes": (self.max_xcom_bytes, 0, None),
+        }
+
+    def _check_records(self) -> None:
+        if self.records is not None and self.source is not None:
+            raise ConfigurationError("give records or source, not both")
+
+    def _check_key(self) -> None:
         if self.key is not None and is_final(self.key):
             parse_key(self.key)
-        self.endpoint_template()
-        if is_final(self.body, self.fields):
-            self.body_template()
+
+    def _check_template(self) -> None:
+        is_whole = is_final(self.body, self.fields, self.endpoint_template().path)
+        is_here = not isinstance(self.text_format, str)  # a path is imported when the task runs
+        if is_whole and is_here and self.missing in get_args(Missing):
+            self._check_completeness()
+
+    def _check_completeness(self) -> None:
+        """Refuse a body that lacks, or leaves empty, a required field for every record."""
+        endpoint, template = self.endpoint_template(), self.body_template()
+        names = template.names()
+        if names is None:
+            return
+        if absent := [name for name in endpoint.required if name not in names or template.is_null(name)]:
+            raise ConfigurationError(f"{endpoint.name} needs {' and '.join(map(repr, absent))}, which no body has")
 
     def _tolerance(self) -> Tolerance:
         from airflow_provider_openai_dest.delivery.tolerance import Tolerance
 
         return Tolerance(max_error_rate=self.max_error_rate, max_errors=self.max_errors)
+
+
+def _refuse(*faults: str) -> None:
+    if faults:
+        raise ConfigurationError(*faults)
+
+
+def _body_fields(endpoint: str | EndpointTemplate) -> tuple[str, ...]:
+    """Name the fields of an endpoint's body, to tell where a keyword goes that is none."""
+    try:
+        template = find_endpoint(endpoint)
+    except ConfigurationError:
+        return ()
+    return (*template.required, *template.optional)

@@ -108,6 +108,7 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
             self.endpoint_template(),
             base_url=settings.base_url,
             files=FileReferences(tuple(found), found.__getitem__),
+            check=self.body_check(),
         )
 
     def template_parts(self) -> list[Any]:

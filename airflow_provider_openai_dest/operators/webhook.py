@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -111,8 +112,12 @@ class OpenAIWebhookOperator(BaseOperator):
             raise_if_undelivered,
             webhook_destination,
         )
+        from airflow_provider_openai_dest.operators.list_source import OpenAIListSource
         from airflow_provider_openai_dest.operators.places import generation_of, results_folder, scope_of
 
+        if isinstance(self.source, OpenAIListSource):
+            render = partial(self.render_template, context=context)
+            self.source = self.source.opened(render, conn_id="openai_dest_default", key=self.key)
         scope = scope_of(context)
         log = DeliveryLog(
             results_folder(self.results, scope, self.storage_conn_id),

@@ -38,6 +38,7 @@ class BodyTemplate:
     :param missing: what a record without the field gets: ``reject``, ``null`` (nothing, inside a longer text), or
         ``omit`` the whole leaf.
     :param name: what messages call this template.
+    :param is_text: a text is the body as it is, and no JSON.
 
     Raises InvalidTemplateError with the place, before any record is read.
     """
@@ -49,11 +50,12 @@ class BodyTemplate:
         fields: Mapping[str, Any] | None = None,
         missing: Missing = "reject",
         name: str = "body",
+        is_text: bool = False,
     ) -> None:
         if missing not in get_args(Missing):
             raise ConfigurationError(f"unknown missing={missing!r}: {nearest(missing, get_args(Missing))}")
         self._missing = missing
-        self._body = self._compile(_read(body, name) if isinstance(body, str) else body, name)
+        self._body = self._compile(_read(body, name) if isinstance(body, str) and not is_text else body, name)
         self._fields = {name: self._compile(value, name) for name, value in (fields or {}).items()}
 
     def render(self, data: Any) -> Any:
@@ -69,6 +71,10 @@ class BodyTemplate:
         """Give the fields that a body may have; None when the records say it themselves."""
         parts = _parts(self._body)
         return None if parts is None else {*parts, *self._fields}
+
+    def is_null(self, name: str) -> bool:
+        """Tell whether a field is null for every record."""
+        return self.constants().get(name, "") is None
 
     def constants(self) -> dict[str, Any]:
         """Give the fields that are the same for all records."""

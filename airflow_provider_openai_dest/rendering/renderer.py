@@ -12,12 +12,13 @@ from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.exceptions import ConfigurationError, RecordError
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
 from airflow_provider_openai_dest.rendering.body_fault import BodyFault, CheckBody
-from airflow_provider_openai_dest.rendering.duplicates import Claim, Duplicate, Originals
-from airflow_provider_openai_dest.rendering.encoding import encode_json
+from airflow_provider_openai_dest.rendering.duplicates import Claim, Duplicate, Key, Originals
+from airflow_provider_openai_dest.rendering.encoding import as_text, encode_json, encode_text
 from airflow_provider_openai_dest.rendering.file_references import FileReferences
 from airflow_provider_openai_dest.rendering.multipart import FilePart, MultipartBody, flat_fields
 from airflow_provider_openai_dest.rendering.packing import Packer, halves, packed_body
 from airflow_provider_openai_dest.rendering.request import Member, Pack, RefusedRecord, RenderedRequest
+from airflow_provider_openai_dest.rendering.request_headers import RequestHeaders
 from airflow_provider_openai_dest.rendering.target import Target
 from airflow_provider_openai_dest.rendering.tokens import BYTES_A_TOKEN
 from airflow_provider_openai_dest.sources.record import Record
@@ -41,6 +42,8 @@ class Renderer(Protocol):
 class RequestForm:
     """The parts of a request that an endpoint template fixes: method, URL, headers, form of the body.
 
+    :param headers: headers of the Dag author's own; their values may hold placeholders.
+    :param query: parameters of the URL beside those of the endpoint's path.
     :param check: finds what is wrong with a body; None looks for the required fields alone.
     """
 
@@ -50,14 +53,20 @@ class RequestForm:
         *,
         base_url: str,
         headers: Mapping[str, str] | None = None,
+        query: BodyTemplate | None = None,
         files: FileReferences | None = None,
         check: CheckBody | None = None,
     ) -> None:
         self.endpoint = endpoint
+        self.target = Target(base_url, endpoint.path, query)
+        self._headers = RequestHeaders(headers or {})
         self._check = check
-        self.target = Target(base_url, endpoint.path)
-        self._headers = tuple((headers or {}).items())
         self._files = files
+
+    @property
+    def uses_record(self) -> bool:
+        """Whether more than the body may differ from one record to another."""
+        return self.target.uses_record or self._headers.uses_record
 
     def checked(self, body: Any) -> Any:
         """Set the endpoint's defaults and refuse a body with faults, before it costs money; all of them are named."""
@@ -100,7 +109,7 @@ class RequestForm:
             url=url,
             content=content,
             content_type=content_type,
-            headers=self._headers,
+            headers=self._headers.fill(records[0].data),
             model=model if isinstance(model, str) else "",
             tokens=_estimated(pack, content),
             images=images if self.endpoint.images_field and isinstance(images, int) else 0,
@@ -117,6 +126,8 @@ class RequestForm:
                 return form, form.content_type
             case "form":
                 return urlencode(flat_fields(_as_fields(body))).encode(), "application/x-www-form-urlencoded"
+            case "text":
+                return encode_text(as_text(body)), "text/plain; charset=utf-8"
             case "none":
                 return None, None
 
@@ -164,7 +175,8 @@ class SingleRenderer:
         """Give the request when it is the first of its equals; a form with files is always."""
         if isinstance(request.content, MultipartBody):
             return request
-        key = (request.method, request.url, request.content or b"")
+        own = tuple([text for header in request.headers for text in header])
+        key: Key = (request.method, request.url, request.content or b"", *own)
         if original := originals.find(key):
             return Duplicate(record=request.records[0], original=original)
         return replace(request, claim=Claim(originals, (key,)))
@@ -179,8 +191,10 @@ class PackedRenderer:
     def __init__(self, form: RequestForm, body: BodyTemplate, originals: Originals | None = None) -> None:
         if form.endpoint.packing is None:
             raise ConfigurationError(f"{form.endpoint.name} has no packing")
-        if form.target.uses_record:
-            raise ConfigurationError(f"{form.endpoint.name} packs records, so its URL can't differ from one to another")
+        if form.uses_record:
+            raise ConfigurationError(
+                f"{form.endpoint.name} packs records, so its URL can't differ from one to another, nor its headers"
+            )
         self._form = form
         self._body = body
         self._packing = form.endpoint.packing

@@ -68,8 +68,8 @@ class _Making:
     def _closed(self, node: Schema, place: str) -> Schema:
         if node.get("additionalProperties", False) is not False or "properties" not in node:
             self.faults.append(
-                f"{place or 'the schema'}: an object must name all of its fields; make a list of names and values of one "
-                "whose names are not known"
+                f"{place or 'the schema'}: an object must name all of its fields; "
+                "make one whose names are not known a list of names and values"
             )
         return {**node, "required": [*node.get("properties", ())], "additionalProperties": False}
 
@@ -103,5 +103,3 @@ def _is_object(node: Mapping[str, Any]) -> bool:
 
 def _below(place: str, word: str, name: str) -> str:
     return f"{place}.{name}".removeprefix(".") if word == "properties" else f"{word}.{name}"
-
-

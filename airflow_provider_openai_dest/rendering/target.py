@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 
 from airflow_provider_openai_dest.connection.url import encode_path_value, encode_query_value, resolve_target
 from airflow_provider_openai_dest.exceptions import ConfigurationError, RecordError
+from airflow_provider_openai_dest.rendering.body import BodyTemplate
 from airflow_provider_openai_dest.rendering.encoding import as_text
 from airflow_provider_openai_dest.rendering.multipart import flat_fields
 from airflow_provider_openai_dest.rendering.placeholders import Placeholder, parse_text
@@ -26,10 +27,13 @@ class Target:
     ``{file_id}`` is filled from the body field of that name, ``{message.field}`` from the record; every value is
     percent-encoded, so that it can never leave its place in the URL. A URL that leaves the origin is refused here,
     when the template is read.
+
+    :param query: further parameters, as an object.
     """
 
-    def __init__(self, base_url: str, path: str) -> None:
+    def __init__(self, base_url: str, path: str, query: BodyTemplate | None = None) -> None:
         self._base_url = base_url
+        self._query = query
         self._pieces = tuple(_pieces(path))
         self._gaps = tuple(piece for piece in self._pieces if isinstance(piece, _Gap))
         resolved = resolve_target(base_url, "".join("x" if isinstance(p, _Gap) else p for p in self._pieces))
@@ -38,7 +42,7 @@ class Target:
     @property
     def uses_record(self) -> bool:
         """Whether the URL of one record differs from that of another, whatever their bodies."""
-        return any(isinstance(gap.source, Placeholder) for gap in self._gaps)
+        return self._query is not None or any(isinstance(gap.source, Placeholder) for gap in self._gaps)
 
     def fill(self, data: Any, body: dict[str, Any], *, body_is_query: bool) -> str:
         """Give the URL for one record; takes the fields that the path uses out of ``body``.
@@ -46,7 +50,10 @@ class Target:
         Raises RecordError when a value is missing or can't stand in a URL.
         """
         url = self._constant or self._filled(data, body)
-        query = urlencode(flat_fields(body), quote_via=quote) if body_is_query else ""
+        fields = body if body_is_query else {}
+        if self._query is not None:
+            fields = {**self._query.render(data), **fields}
+        query = urlencode(flat_fields(fields), quote_via=quote) if fields else ""
         if query:
             url = f"{url}{'&' if '?' in url else '?'}{query}"
         if len(url) > MAX_URL:

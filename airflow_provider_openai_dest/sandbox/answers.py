@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 JSON = "application/json"
+EVENT_STREAM = "text/event-stream; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from airflow_provider_openai_dest.sandbox.answers import Answer
 from airflow_provider_openai_dest.sandbox.calls import Call
 from airflow_provider_openai_dest.sandbox.models import model_check
 from airflow_provider_openai_dest.sandbox.state import SandboxState
+from airflow_provider_openai_dest.sandbox.streams import chat_events, check_stream_options, streamed
 from airflow_provider_openai_dest.sandbox.texts import count_text_tokens, cut, write_answer
 from airflow_provider_openai_dest.sandbox.tokens import count_tokens
 from airflow_provider_openai_dest.sandbox.validation import (
@@ -21,7 +22,6 @@ from airflow_provider_openai_dest.sandbox.validation import (
     Text,
     Whole,
     refuse,
-    refuse_stream,
 )
 
 ANSWER_FORMATS = ("text", "json_object", "json_schema")
@@ -34,7 +34,7 @@ def count_chat_tokens(body: Body) -> int:
 
 
 def create_chat_completion(state: SandboxState, call: Call) -> Answer:
-    """Answer the last message, ``n`` times the same."""
+    """Answer the last message, ``n`` times the same; with ``stream`` as chunks."""
     body, count = call.body, call.body.get("n", 1)
     wanted = body.get("response_format", {})
     text = write_answer(body["messages"], {**wanted.get("json_schema", {}), "type": wanted.get("type")})
@@ -44,23 +44,25 @@ def create_chat_completion(state: SandboxState, call: Call) -> Answer:
     choice = {"message": message, "logprobs": None, "finish_reason": reason}
     choices = [{"index": index, **choice} for index in range(count)]
     prompt_tokens, completion_tokens = count_chat_tokens(body), count_tokens(text) * count
-    return Answer(
-        content={
-            "id": f"chatcmpl-{secrets.token_hex(16)}",
-            "object": "chat.completion",
-            "created": state.timestamp(),
-            "model": body["model"],
-            "choices": choices,
-            "service_tier": "default",
-            "usage": {
-                "prompt_tokens": prompt_tokens,
-                "completion_tokens": completion_tokens,
-                "total_tokens": prompt_tokens + completion_tokens,
-                "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
-                "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
-            },
-        }
-    )
+    whole = {
+        "id": f"chatcmpl-{secrets.token_hex(16)}",
+        "object": "chat.completion",
+        "created": state.timestamp(),
+        "model": body["model"],
+        "choices": choices,
+        "service_tier": "default",
+        "usage": {
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": completion_tokens,
+            "total_tokens": prompt_tokens + completion_tokens,
+            "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+            "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
+        },
+    }
+    if body.get("stream"):
+        has_usage = body.get("stream_options", {}).get("include_usage", False)
+        return streamed(chat_events(whole, has_usage=has_usage))
+    return Answer(content=whole)
 
 
 def _check_messages(body: Body) -> None:
@@ -98,6 +100,7 @@ CHAT = Shape(
             },
         ),
         "stream": Flag(nullable=True),
+        "stream_options": Object(nullable=True, fields={"include_usage": Flag(), "include_obfuscation": Flag()}),
     },
-    checks=(model_check("text"), _check_messages, _check_schema, refuse_stream),
+    checks=(model_check("text"), _check_messages, _check_schema, check_stream_options),
 )

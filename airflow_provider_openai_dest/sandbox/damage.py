@@ -12,9 +12,11 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from airflow_provider_openai_dest.sandbox.answers import Answer, ApiError
+from airflow_provider_openai_dest.sandbox.answers import EVENT_STREAM, Answer, ApiError
 from airflow_provider_openai_dest.sandbox.faults import FaultRule
 from airflow_provider_openai_dest.sandbox.rate_limit import wait_headers
+from airflow_provider_openai_dest.sandbox.streams import error_event
+from airflow_provider_openai_dest.sandbox.wire import EVENT_END
 
 LOGIN_PAGE = b"<!doctype html><html><head><title>Sign in</title></head><body>Please sign in to the proxy.</body></html>"
 DEFAULT_WAIT = 1.0  # seconds told with a 429 of the kind that passes
@@ -56,6 +58,8 @@ def instead_of_work(rule: FaultRule) -> Answer:
 
 def altered(answer: Answer, rule: FaultRule) -> Answer:
     """Give the answer as the fault leaves it; one that has nothing to alter (an error) stays whole."""
+    if answer.media_type == EVENT_STREAM:
+        return _STREAM_ALTERATIONS.get(rule.mode, _unaltered)(answer, rule)
     alter = _ALTERATIONS.get(rule.mode)
     return alter(answer, rule) if alter and isinstance(answer.content, dict) else answer
 
@@ -123,6 +127,21 @@ def _bomb_body(megabytes: int) -> bytes:
     return gzip.compress(b'{"data":"' + b" " * (megabytes * 1_000_000) + b'"}', compresslevel=1)
 
 
+def _unaltered(answer: Answer, _rule: FaultRule) -> Answer:
+    return answer
+
+
+def _half_stream(answer: Answer, _rule: FaultRule) -> Answer:
+    events = answer.body().split(EVENT_END)
+    return replace(answer, content=b"".join(event + EVENT_END for event in events[: len(events) // 2]))
+
+
+def _stream_error(answer: Answer, rule: FaultRule) -> Answer:
+    half = _half_stream(answer, rule).body()
+    refusal = _refusal(replace(rule, code=rule.code or "server_error"))
+    return replace(answer, content=half + error_event(refusal.content["error"]))
+
+
 def _items_of(content: dict[str, Any]) -> list[Any]:
     return next((content[name] for name in ("data", "choices", "results", "output") if name in content), [])
 
@@ -134,4 +153,8 @@ _ALTERATIONS: Mapping[str, Callable[[Answer, FaultRule], Answer]] = {
     "wrong_count": _wrong_count,
     "wrong_index": _wrong_index,
     "bomb": _bomb,
+}
+_STREAM_ALTERATIONS: Mapping[str, Callable[[Answer, FaultRule], Answer]] = {
+    "half_stream": _half_stream,
+    "stream_error": _stream_error,
 }

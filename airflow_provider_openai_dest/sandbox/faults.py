@@ -31,6 +31,8 @@ MODES: Mapping[str, FaultMode] = {
     "wrong_count": FaultMode(True, "one item fewer in the list of the answer"),
     "wrong_index": FaultMode(True, "an index in the list of the answer that was never asked for"),
     "bad_utf8": FaultMode(True, "JSON with bytes that are not UTF-8"),
+    "half_stream": FaultMode(True, "a stream of events that ends properly after the first half of them"),
+    "stream_error": FaultMode(True, "an error event (code=, type=, message=) after the first half of a stream"),
     "drip": FaultMode(True, "one byte each interval= seconds (default 0.5)"),
     "bomb": FaultMode(True, "megabytes= (default 300) of JSON in a small gzip body"),
 }

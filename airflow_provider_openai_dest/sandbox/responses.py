@@ -9,6 +9,7 @@ from airflow_provider_openai_dest.sandbox.answers import Answer, ApiError
 from airflow_provider_openai_dest.sandbox.calls import Call
 from airflow_provider_openai_dest.sandbox.models import model_check
 from airflow_provider_openai_dest.sandbox.state import SandboxState
+from airflow_provider_openai_dest.sandbox.streams import check_stream_options, response_events, streamed
 from airflow_provider_openai_dest.sandbox.texts import count_text_tokens, cut, write_answer
 from airflow_provider_openai_dest.sandbox.tokens import count_tokens
 from airflow_provider_openai_dest.sandbox.validation import (
@@ -21,7 +22,6 @@ from airflow_provider_openai_dest.sandbox.validation import (
     Text,
     Whole,
     refuse,
-    refuse_stream,
 )
 
 MOST_KEPT = 10_000
@@ -34,13 +34,15 @@ def count_response_tokens(body: Body) -> int:
 
 
 def create_response(state: SandboxState, call: Call) -> Answer:
-    """Answer the input; with ``background`` the answer says ``queued``, and the next GET gives it whole."""
+    """Answer the input; with ``background`` it says ``queued``, and the next GET gives it whole; or as a stream."""
     body = call.body
     whole = _written(state, body)
     if body.get("store", True):
         state.responses[whole["id"]] = whole
         while len(state.responses) > MOST_KEPT:
             del state.responses[next(iter(state.responses))]
+    if body.get("stream"):
+        return streamed(response_events(whole))
     if body.get("background"):
         return Answer(content={**whole, "status": "queued", "completed_at": None, "output": [], "usage": None})
     return Answer(content=whole)
@@ -123,6 +125,7 @@ RESPONSE = Shape(
         "store": Flag(nullable=True),
         "background": Flag(nullable=True),
         "stream": Flag(nullable=True),
+        "stream_options": Object(nullable=True, fields={"include_obfuscation": Flag()}),
     },
-    checks=(model_check("text"), _check_schema, refuse_stream),
+    checks=(model_check("text"), _check_schema, check_stream_options),
 )

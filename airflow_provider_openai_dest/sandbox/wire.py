@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from starlette.types import Receive, Scope, Send
 
-from airflow_provider_openai_dest.sandbox.answers import Answer
+from airflow_provider_openai_dest.sandbox.answers import EVENT_STREAM, Answer
 
+EVENT_END = b"\n\n"
 TRANSPORT = "sandbox_transport"  # key of ``scope["state"]`` under which the server hands out the connection
 
 
@@ -26,7 +27,12 @@ class Connection:
     async def send_whole(self, answer: Answer) -> None:
         """Send an answer as it should be."""
         await self._start(answer)
-        await self._send_part(answer.body(), is_last=True)
+        if answer.media_type == EVENT_STREAM:
+            for event in answer.body().split(EVENT_END)[:-1]:
+                await self._send_part(event + EVENT_END)
+            await self._send_part(b"", is_last=True)
+        else:
+            await self._send_part(answer.body(), is_last=True)
 
     async def send_truncated(self, answer: Answer) -> None:
         """Send half of the body after announcing all of it, then close the connection."""
@@ -65,7 +71,9 @@ class Connection:
         return transport
 
     async def _start(self, answer: Answer) -> None:
-        pairs = {"content-type": answer.media_type, "content-length": str(len(answer.body())), **answer.headers}
+        pairs = {"content-type": answer.media_type, **answer.headers}
+        if answer.media_type != EVENT_STREAM:  # nobody knows how long a stream will be
+            pairs["content-length"] = str(len(answer.body()))
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs.items()]
         await self.send({"type": "http.response.start", "status": answer.status, "headers": raw})
 

@@ -34,6 +34,20 @@ _SIGNATURES: tuple[tuple[bytes, int, str], ...] = (
     (b"<svg", 0, "svg"),
     (b"<?xml", 0, "svg"),
 )
+_OF_TYPES = {
+    "application/pdf": "pdf",
+    "application/zip": "zip",
+    "audio/aac": "aac",
+    "audio/flac": "flac",
+    "audio/mpeg": "mp3",
+    "audio/opus": "opus",
+    "audio/pcm": "pcm",
+    "audio/wav": "wav",
+    "image/jpeg": "jpg",
+    "image/png": "png",
+    "image/webp": "webp",
+    "video/mp4": "mp4",
+}
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST_NAME = 80
 
@@ -58,8 +72,9 @@ class BinaryFiles:
             return outcome
         try:
             if isinstance(outcome.answer, FileAnswer):
-                answer: Any = self._put(outcome.record.key, "files", outcome.answer.content)
-                return replace(outcome, answer={**answer, "content_type": outcome.answer.content_type})
+                file = outcome.answer
+                answer: Any = self._put(outcome.record.key, "files", file.content, file.content_type)
+                return replace(outcome, answer={**answer, "content_type": file.content_type})
             if self._files is not None:
                 return replace(outcome, answer=self._replaced(outcome, self._files))
         except RecordError as error:
@@ -82,8 +97,8 @@ class BinaryFiles:
             raise RecordError("bad_answer", f"an item of the answer has no {files.field!r}")
         return others
 
-    def _put(self, name: str, folder: str, content: bytes) -> dict[str, Any]:
-        path = put_new_file(self._folder / folder, safe_name(name), extension(content), content)
+    def _put(self, name: str, folder: str, content: bytes, content_type: str = "") -> dict[str, Any]:
+        path = put_new_file(self._folder / folder, safe_name(name), extension(content, content_type), content)
         return {"path": str(path), "bytes": len(content)}
 
 
@@ -96,12 +111,12 @@ def safe_name(text: str) -> str:
     return f"{safe}-{digest}" if safe else digest
 
 
-def extension(content: bytes) -> str:
-    """Tell a file's extension by its first bytes."""
+def extension(content: bytes, content_type: str = "") -> str:
+    """Tell a file's extension by its first bytes, else by the type that the server gave; never by a name of its own."""
     for signature, start, name in _SIGNATURES:
         if content[start : start + len(signature)] == signature:
             return name
-    return "bin"
+    return _OF_TYPES.get(content_type, "bin")
 
 
 def _bytes(text: Any) -> bytes:

@@ -31,13 +31,14 @@ def require_pyarrow() -> None:
 class AnswerShape:
     """What the answers of a data set have in common, so that all its files have the same columns.
 
-    :param vector_field: the field of an answer that is a vector, by the endpoint's template.
+    :param vector_field: the field of an answer that is a vector, by the endpoint's template; where a column has its
+        name already, it is a part of the answer as any other.
     """
 
     def __init__(self, vector_field: str | None) -> None:
-        self.vector_field = vector_field
+        self.vector_field = None if vector_field in _PLAIN else vector_field
         self.lengths: set[int] = set()
-        self.has_text = vector_field is None
+        self.has_text = self.vector_field is None
 
     def see(self, outcome: Outcome) -> None:
         """Take one outcome."""

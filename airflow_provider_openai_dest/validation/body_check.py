@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Literal
 
-from pydantic import ValidationError, create_model
+from pydantic import BaseModel, ValidationError, create_model
 from pydantic_core import SchemaValidator
 
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
@@ -37,7 +38,7 @@ class BodyCheck:
     """
 
     def __init__(
-        self, model: type[BodyModel], endpoint: str, *, fields: Set[str] | None = None, is_strict: bool = True
+        self, model: type[BodyModel], endpoint: str, *, fields: AbstractSet[str] | None = None, is_strict: bool = True
     ) -> None:
         self._endpoint = endpoint
         self._is_strict = is_strict
@@ -119,11 +120,11 @@ def names_of(model: type[BodyModel]) -> set[str]:
     return {info.alias or name for name, info in model.model_fields.items()}
 
 
-def _validator_of(model: type[BodyModel], fields: Set[str]) -> SchemaValidator:
+def _validator_of(model: type[BodyModel], fields: AbstractSet[str]) -> SchemaValidator:
     """Make what looks at some fields of a model."""
     wanted: dict[str, Any] = {
-        name: (info.annotation, info)
-        for name, info in model.model_fields.items()
-        if (info.alias or name) in fields
+        name: (info.annotation, info) for name, info in model.model_fields.items() if (info.alias or name) in fields
     }
-    return create_model(model.__name__, __config__=model.model_config, **wanted).__pydantic_validator__
+    part: type[BaseModel] = create_model(model.__name__, __config__=model.model_config, **wanted)
+    validator: SchemaValidator = part.__pydantic_validator__  # type: ignore[assignment]
+    return validator

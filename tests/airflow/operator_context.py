@@ -224,9 +224,10 @@ def recording_server(answer: Callable[[Seen], Reply] | None = None) -> Iterator[
             self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(content)
+            if self.command != "HEAD":
+                self.wfile.write(content)
 
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _reply  # noqa: N815 - http.server's own names
+        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _reply  # noqa: N815 - http.server's own names
 
         def log_message(self, *_: object) -> None:
             pass

@@ -87,7 +87,7 @@ def test_the_default_body_is_the_whole_record(seen: list[Seen], tmp_path: Path) 
     assert ("application/json", record) == (seen[0].headers["content-type"], json.loads(seen[0].body))
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "GET"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "GET", "HEAD"])
 def test_the_method_is_the_one_named(seen: list[Seen], tmp_path: Path, method: str) -> None:
     """Each method of the API can be used, in any case of its letters."""
     run(ask(tmp_path, conn_id="recorder", url="/things/1", method=method.lower()))
@@ -141,6 +141,30 @@ def test_headers_are_sent(seen: list[Seen], tmp_path: Path) -> None:
     assert wanted.items() <= seen[0].headers.items()
 
 
+def test_headers_and_query_are_filled_for_each_record(seen: list[Seen], tmp_path: Path) -> None:
+    """Placeholders stand in header values and in the query; a value that can't rejects its record alone."""
+    operator = ask(
+        tmp_path,
+        conn_id="recorder",
+        url="/x",
+        headers={"X-Trace": "t-{message.id}"},
+        query={"after": "{message.id}", "include": ["a", "b"]},
+        body={"n": 1},
+        records=[{"id": "a&b"}, {"id": "a\r\nb"}],
+        max_errors=1,
+    )
+    assert (2, 1, 1, 0) == counts(run(operator))
+    (only,) = seen
+    assert ("t-a&b", "/v1/x?after=a%26b&include%5B%5D=a&include%5B%5D=b") == (only.headers["x-trace"], only.target)
+
+
+def test_a_body_is_plain_text(seen: list[Seen], tmp_path: Path) -> None:
+    """content_format="text" sends the template's text, filled, and no JSON."""
+    text = 'v=0 {"a": 1} {message.q}'
+    run(ask(tmp_path, conn_id="recorder", url="/x", content_format="text", body=text, records=[{"q": "ü"}]))
+    assert ("text/plain; charset=utf-8", 'v=0 {"a": 1} ü') == (seen[0].headers["content-type"], seen[0].body.decode())
+
+
 HEADERS_OF_OTHERS = [
     "Authorization",
     "authorization",
@@ -148,6 +172,9 @@ HEADERS_OF_OTHERS = [
     "Content-Length",
     "Content-Type",
     "Transfer-Encoding",
+    "Cookie",
+    "Api-Key",
+    "Keep-Alive",
     "bad name",
     "Cookie\n",
 ]
@@ -308,6 +335,28 @@ def test_a_binary_answer_becomes_a_file(sandbox: Sandbox, tmp_path: Path) -> Non
         assert sound.getnframes() > 0
 
 
+def test_the_pictures_of_an_answer_become_files(sandbox: Sandbox, tmp_path: Path) -> None:
+    """As with the operator that is made for them: no row and no XCom holds their bytes."""
+    body = {"model": "gpt-image-2", "prompt": "{message.q}", "size": "64x48"}
+    manifest = run(ask(tmp_path, url="/images/generations", body=body, records=[{"q": "a cat"}]))
+    (image,) = manifest["outcomes"][0]["answer"]["data"]
+    assert Path(image["path"]).read_bytes().startswith(b"\x89PNG")
+    assert "b64_json" not in image
+
+
+def test_a_streamed_picture_becomes_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The finished one; drafts are left out."""
+    content = (
+        b'data: {"type": "image_generation.partial_image", "b64_json": "AAAA"}\n\n'
+        b'data: {"type": "image_generation.completed", "b64_json": "iVBORw0K", "created_at": 7}\n\n'
+    )
+    with recording_server(lambda _: (200, "text/event-stream", content)) as (root, _):
+        monkeypatch.setenv("AIRFLOW_CONN_RECORDER", openai_connection(f"{root}/v1"))
+        manifest = run(ask(tmp_path, conn_id="recorder", url="/images/generations", body={"stream": True}))
+    (image,) = manifest["outcomes"][0]["answer"]["data"]
+    assert (b"\x89PNG\r\n", ".png") == (Path(image["path"]).read_bytes(), Path(image["path"]).suffix)
+
+
 def test_two_runs_into_one_folder_keep_both_files(sandbox: Sandbox, tmp_path: Path) -> None:
     """A results folder that several runs share loses no file: each was paid for."""
     body = {"model": "tts-1", "voice": "alloy", "response_format": "wav"}
@@ -324,6 +373,9 @@ def test_two_runs_into_one_folder_keep_both_files(sandbox: Sandbox, tmp_path: Pa
 ANSWERS: dict[str, tuple[str, bytes, Any]] = {
     "text": ("text/plain; charset=utf-8", "1\n00:00 ü".encode(), {"text": "1\n00:00 ü"}),
     "nothing": ("application/json", b"", None),
+    "subtitles": ("text/vtt", b"WEBVTT\n", {"text": "WEBVTT\n"}),
+    "a session description": ("application/sdp", b"v=0\n", {"text": "v=0\n"}),
+    "no file": ("application/octet-stream", b"", None),
     "a list": ("application/json", b"[1, 2]", [1, 2]),
     "a big number": ("application/json", b'{"n": 1180591620717411303424}', {"n": 2**70}),
 }
@@ -341,10 +393,94 @@ def test_an_answer_is_kept_by_its_type(tmp_path: Path, monkeypatch: pytest.Monke
     assert [kept] == [row["answer"] for row in rows_of(manifest["results"])]
 
 
+# -- streams -----------------------------------------------------------------------------------------
+
+
+def test_a_streamed_response_is_the_same_answer(sandbox: Sandbox, tmp_path: Path) -> None:
+    """What is kept is the same with a stream and without one, and so is the usage in the manifest."""
+    records = [{"q": "Which planet is red?"}]
+    whole, streamed = (
+        run(ask(tmp_path, url="/responses", body=ASK["body"] | fields, records=records), run_id=repr(fields))
+        for fields in ({}, {"stream": True})
+    )
+    texts = [manifest["outcomes"][0]["answer"]["output"][0]["content"] for manifest in (whole, streamed)]
+    assert (texts[0], whole["usage"]) == (texts[1], streamed["usage"])
+
+
+def test_the_chunks_of_a_chat_are_one_answer(sandbox: Sandbox, tmp_path: Path) -> None:
+    """With the usage that include_usage asks for."""
+    body = {
+        "model": "gpt-6-luna",
+        "messages": [{"role": "user", "content": "{message.q}"}],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    manifest = run(ask(tmp_path, url="/chat/completions", body=body, records=[{"q": "Which planet is red?"}]))
+    (outcome,) = manifest["outcomes"]
+    (choice,) = outcome["answer"]["choices"]
+    assert ("chat.completion", "stop") == (outcome["answer"]["object"], choice["finish_reason"])
+    assert "Sandbox answer to 4 words: Which planet is red?" == choice["message"]["content"]
+    assert outcome["usage"]["total_tokens"] == manifest["usage"]["total_tokens"] > 0
+
+
+def test_a_streamed_response_that_failed_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that came without a stream."""
+    failed = {"id": "resp_1", "status": "failed", "error": {"code": "server_error", "message": "no"}}
+    event = f"data: {json.dumps({'type': 'response.failed', 'response': failed})}\n\n"
+    with recording_server(lambda _: (200, "text/event-stream", event.encode())) as (root, _):
+        monkeypatch.setenv("AIRFLOW_CONN_RECORDER", openai_connection(f"{root}/v1"))
+        manifest = run(ask(tmp_path, conn_id="recorder", url="/responses", body={"a": 1}, max_errors=1))
+    assert ((1, 0, 1, 0), "failed_answer") == (counts(manifest), manifest["rejections"][0]["code"])
+
+
+# events, and what is kept of them
+STREAMS: dict[str, tuple[bytes, Any]] = {
+    "of no known kind": (b'event: step\ndata: {"n": 1}\n\n', [{"event": "step", "data": {"n": 1}}]),
+    "of an image": (
+        (
+            b'data: {"type": "image_generation.partial_image", "b64_json": "AAAA"}\n\n'
+            b'data: {"type": "image_generation.completed", "b64_json": "BBBB", "created_at": 7}\n\n'
+        ),
+        {"created": 7, "data": [{"b64_json": "BBBB"}]},
+    ),
+    "of a transcript": (
+        (
+            b'data: {"type": "transcript.text.delta", "delta": "Hi"}\n\n'
+            b'data: {"type": "transcript.text.done", "text": "Hi"}\n\n'
+        ),
+        {"text": "Hi"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", STREAMS)
+def test_a_stream_is_kept_as_one_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+    """By what its events are."""
+    content, kept = STREAMS[case]
+    with recording_server(lambda _: (200, "text/event-stream", content)) as (root, _):
+        monkeypatch.setenv("AIRFLOW_CONN_RECORDER", openai_connection(f"{root}/v1"))
+        manifest = run(ask(tmp_path, conn_id="recorder", url="/x", body={"stream": True}))
+    assert kept == manifest["outcomes"][0]["answer"]
+
+
+def test_streamed_speech_becomes_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its pieces are joined, and its extension is that of its content."""
+    events = [{"type": "speech.audio.delta", "audio": "SUQz"}, {"type": "speech.audio.delta", "audio": "AAEC"}]
+    content = "".join(f"data: {json.dumps(event)}\n\n" for event in [*events, {"type": "speech.audio.done"}])
+    with recording_server(lambda _: (200, "text/event-stream", content.encode())) as (root, _):
+        monkeypatch.setenv("AIRFLOW_CONN_RECORDER", openai_connection(f"{root}/v1"))
+        answer = run(ask(tmp_path, conn_id="recorder", url="/audio/speech", body={"a": 1}))["outcomes"][0]["answer"]
+    assert (".mp3", b"ID3\x00\x01\x02") == (Path(answer["path"]).suffix, Path(answer["path"]).read_bytes())
+
+
 # -- arguments ---------------------------------------------------------------------------------------
 
 REFUSED = {
     "an unknown method": ({"url": "/x", "method": "PSOT"}, "'POST'"),
+    "fields of a text": ({"url": "/x", "content_format": "text", "fields": {"a": 1}}, "fields="),
+    "Jinja's braces in a header": ({"url": "/x", "headers": {"A": "{{ message.x }}"}}, "headers.A"),
+    "Jinja's braces in the query": ({"url": "/x", "query": {"a": "{{ message.x }}"}}, "query.a"),
+    "a broken placeholder in the query": ({"url": "/x", "query": {"a": "{message."}}, "query.a"),
     "an unknown content_format": ({"url": "/x", "content_format": "multi-part"}, "'multipart'"),
 }
 

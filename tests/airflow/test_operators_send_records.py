@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_openai_dest import EndpointTemplate, OpenAISendRecordsOperator, Packing
+from airflow_provider_openai_dest import EndpointTemplate, OpenAISendRecordsOperator, Packing, decode_embedding
+from airflow_provider_openai_dest.exceptions import ConfigurationError
 from airflow_provider_openai_dest.operators.airflow_versions import AirflowFailException
 from airflow_provider_openai_dest.sandbox import Sandbox
 from airflow_provider_openai_dest.sources.record import Record
@@ -65,6 +66,59 @@ def test_an_endpoint_is_taken_by_its_name(sandbox: Sandbox, tmp_path: Path, endp
         }
         manifest = run(send(tmp_path, **arguments), run_id=place)
         assert ((2, 2, 0, 0), endpoint) == (counts(manifest), manifest["endpoint"])
+
+
+# an endpoint's name, what is extracted of its answers, and whether a value is what it should be
+EXTRACTED: dict[str, tuple[Row, Any]] = {
+    "create_response": ({"text": "output[0].content[0].text"}, lambda text: text.startswith("Sandbox answer")),
+    "create_embedding": ({"vector": "embedding"}, lambda vector: 8 == len(decode_embedding(vector))),
+    "create_image": ({"path": "data[0].path"}, lambda path: Path(path).is_file()),
+    "create_speech": ({"path": "path"}, lambda path: Path(path).is_file()),
+    "create_moderation": ({"flagged": "results[0].flagged"}, lambda flagged: flagged is False),
+}
+
+
+@pytest.mark.parametrize("endpoint", EXTRACTED)
+def test_fields_of_the_answer_are_kept_in_its_place(sandbox: Sandbox, tmp_path: Path, endpoint: str) -> None:
+    """In rows, in XCom and for the webhook; usage and request id stand beside them as ever."""
+    extract, is_right = EXTRACTED[endpoint]
+    extract = {**extract, "none": "no.such[0].field"}
+    manifest = run(
+        send(
+            tmp_path,
+            body=ENDPOINTS[endpoint],
+            endpoint=endpoint,
+            records=COMMENTS,
+            key="id",
+            extract=extract,
+            webhook_conn_id="openai_dest_webhook_default",
+        )
+    )
+    (name, _), rows = extract, rows_of(manifest["results"])
+    assert ((2, 2, 0, 0), 2) == (counts(manifest), manifest["webhook"]["delivered"])
+    for row, outcome in zip(rows, manifest["outcomes"], strict=True):
+        assert {name, "none"} == set(row["answer"])
+        assert is_right(row["answer"][name])
+        assert (None, True) == (row["answer"]["none"], row["request_id"].startswith("req_"))
+        assert row["answer"] == outcome["answer"]
+    assert sorted(row["answer"][name] for row in rows) == sorted(
+        item["data"]["answer"][name] for item in inbox_items(sandbox)
+    )
+
+
+def test_an_answer_without_any_of_the_fields_is_rejected_and_kept(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A path that is wrong is seen, and what was paid for is there."""
+    operator = send(tmp_path, records=COMMENTS, extract={"vector": "data[0].embedding"}, max_error_rate=1.0)
+    manifest = run(operator)
+    assert ((2, 0, 2, 0), "missing_answer_field") == (counts(manifest), manifest["rejections"][0]["code"])
+    assert all(row["answer"]["results"] for row in rows_of(manifest["results"]))
+
+
+@pytest.mark.parametrize("extract", [{"a": "b["}, {}, {"a": 1}], ids=repr)
+def test_a_path_that_can_not_be_read_is_told_when_the_dag_is_parsed(tmp_path: Path, extract: Any) -> None:
+    """The constructor says what and where."""
+    with pytest.raises(ConfigurationError, match="extract: "):
+        send(tmp_path, records=COMMENTS, extract=extract)
 
 
 def test_an_endpoint_can_be_declared_in_the_dag_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,6 +115,22 @@ def test_embeddings_are_columns(sandbox: Sandbox, tmp_path: Path, monkeypatch: p
     assert set("abcdef") == {item["data"]["key"] for item in inbox_items(sandbox)}
 
 
+@pytest.mark.skipif(not parquet.find_spec("pyarrow"), reason="the extra parquet is not installed")
+@pytest.mark.parametrize(("name", "kind"), [("vector", "fixed_size_list<element: float>[8]"), ("key", "string")])
+def test_an_extracted_embedding_is_a_column_of_its_own_name(
+    sandbox: Sandbox, tmp_path: Path, name: str, kind: str
+) -> None:
+    """Unless a column has that name already: then it stays in the answer."""
+    import pyarrow.parquet as pq
+
+    operator = OpenAIEmbeddingOperator(
+        task_id="embed", results=str(tmp_path), key="id", input="{message.q}", records=QUESTIONS,
+        results_format="parquet", extract={name: "embedding"}, **EMBED,
+    )  # fmt: skip
+    table = pq.read_table(Path(run(operator)["results"]).parent / "part-00000.parquet")
+    assert (kind, "answer" in table.column_names) == (str(table.schema.field(name).type), name == "key")
+
+
 def test_parquet_without_pyarrow_is_told_before_anything_is_sent(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

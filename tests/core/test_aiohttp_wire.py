@@ -562,3 +562,111 @@ def test_the_time_stands_still_while_a_large_answer_waits_for_room() -> None:
             await wire.aclose()
 
     asyncio.run(run())
+
+
+# -- streams of events -------------------------------------------------------------------------------
+
+STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nX-Request-Id: r\r\n"
+COMPLETED = b'event: response.completed\ndata: {"type": "response.completed", "response": {"id": "resp"}}\n\n'
+STEP = b'data: {"n": 1}\n\n'
+
+
+def in_chunks(*pieces: bytes) -> bytes:
+    """Give a stream in chunks, without its end."""
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+    return STREAM + b"Transfer-Encoding: chunked\r\n\r\n" + chunks
+
+
+END_OF_CHUNKS = b"0\r\n\r\n"
+
+
+def collect(play: Play, *requests: WireRequest, **settings: Any) -> Talk:
+    """Send to a server that streams."""
+    return talk(play, *requests, collects_streams=True, **settings)
+
+
+def test_the_events_of_a_stream_are_one_answer() -> None:
+    """However they are cut; its headers stay, but for its type."""
+    content = b'data: {"n": 1}\n\n' + COMPLETED
+    reply = collect(
+        says_bytes(in_chunks(*(content[at : at + 7] for at in range(0, len(content), 7))) + END_OF_CHUNKS)
+    ).reply
+    assert (200, b'{"id":"resp"}', "application/json", "r") == (
+        reply.status_code,
+        reply.content,
+        reply.headers["Content-Type"],
+        reply.headers["X-Request-Id"],
+    )
+
+
+def test_a_stream_is_left_as_it_is_where_nobody_asked() -> None:
+    """A webhook's answer is nobody's stream."""
+    assert COMPLETED == talk(says_bytes(in_chunks(COMPLETED) + END_OF_CHUNKS)).reply.content
+
+
+def test_a_stream_frees_its_connection() -> None:
+    """The next request goes over the same one, when its end comes a little later than its last event."""
+
+    async def play(received: Received) -> None:
+        await says_bytes(in_chunks(COMPLETED))(received)
+        await asyncio.sleep(0.02)
+        await says_bytes(END_OF_CHUNKS)(received)
+
+    assert 1 == len(collect(play, REQUEST, REQUEST).server.connections)
+
+
+@pytest.mark.parametrize("closes", [True, False], ids=["and the connection breaks", "and nothing follows"])
+def test_what_follows_the_last_event_does_not_matter(closes: bool) -> None:  # noqa: FBT001
+    """A paid answer is not lost with the end of its connection."""
+    assert b'{"id":"resp"}' == collect(says_bytes(in_chunks(COMPLETED), closes=closes), timeout=3.0).reply.content
+
+
+# what a server says before it closes the connection, all of it no whole answer
+BROKEN_STREAMS = {
+    "before its last event": in_chunks(STEP, COMPLETED[:-1]),
+    "properly, but early": in_chunks(COMPLETED[:-1]) + END_OF_CHUNKS,
+    "of an unknown kind": in_chunks(STEP),
+    "without an event": in_chunks() + END_OF_CHUNKS,
+}
+
+
+@pytest.mark.parametrize("case", BROKEN_STREAMS)
+def test_a_stream_that_ends_too_early_is_no_answer(case: str) -> None:
+    """It had left, and may have been billed."""
+    assert collect(says_bytes(BROKEN_STREAMS[case], closes=True)).lost.left
+
+
+def test_a_stream_of_an_unknown_kind_is_the_list_of_its_events() -> None:
+    """Whole when it ends as HTTP has it."""
+    assert b'[{"event":"","data":{"n":1}}]' == collect(says_bytes(in_chunks(STEP) + END_OF_CHUNKS)).reply.content
+
+
+def test_a_stream_has_the_time_and_the_bounds_of_any_answer() -> None:
+    """It may neither trickle on for ever nor grow without end."""
+    endless = collect(drips(STREAM + b"\r\n", STEP), timeout=0.1).lost
+    large = collect(says_bytes(in_chunks(*[STEP] * 20) + END_OF_CHUNKS), max_answer_bytes=100).ends[-1]
+    assert (True, "no whole answer within 0.1 s") == (endless.left, str(endless))
+    assert isinstance(large, UnusableAnswerError)
+
+
+def test_a_secret_that_is_cut_over_events_is_cut_out() -> None:
+    """It is looked for in the answer that the events make."""
+    chunk = b'data: {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "%b"}}]}\n\n'
+    parts = [chunk % KEY[:6].encode(), chunk % KEY[6:].encode(), b"data: [DONE]\n\n"]
+    content = collect(says_bytes(in_chunks(*parts) + END_OF_CHUNKS), secrets=(KEY,)).reply.content
+    assert (False, True) == (KEY.encode() in content, b"***" in content)
+
+
+def test_a_long_stream_waits_for_no_room_while_it_comes() -> None:
+    """Only what is held of it counts: its many small events are not."""
+    padding = b": %b\n" % (b"x" * 4096)
+    pieces = [padding] * (LARGE_BYTES // 4096 + 8)
+
+    async def run() -> int:
+        async with served(says_bytes(in_chunks(*pieces, COMPLETED) + END_OF_CHUNKS)) as server:
+            wire = new_wire(collects_streams=True)
+            replies = [await wire.send(at(server)) for _ in range(LARGE_ANSWERS + 1)]
+            await wire.aclose()
+        return len(replies)
+
+    assert LARGE_ANSWERS + 1 == asyncio.run(run())

@@ -26,7 +26,8 @@ DIRECTIONS: dict[str, set[str]] = {
     "endpoints": {"exceptions"},
     "connection": {"exceptions"},
     "sources": {"exceptions"},
-    "rendering": {"sources", "endpoints", "connection.url", "exceptions"},
+    "rendering": {"sources", "endpoints", "connection.headers", "connection.url", "exceptions"},
+    "validation": {"rendering", "endpoints", "exceptions"},
     "delivery": {"rendering", "sources", "endpoints", "connection", "exceptions"},
     "manifest": {"delivery", "sources", "exceptions"},
     # A webhook item is a rendered request like any other, and a delivery of them has a manifest.

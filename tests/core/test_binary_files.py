@@ -126,6 +126,21 @@ def test_the_extension_is_that_of_the_content(content: bytes, ending: str) -> No
     assert ending == extension(content)
 
 
+@pytest.mark.parametrize(
+    ("content", "content_type", "ending"),
+    [
+        (b"\xff\xf1aac", "audio/aac", "aac"),
+        (b"\0\0", "audio/pcm", "pcm"),
+        (PNG, "audio/mpeg", "png"),
+        (b"x", "application/x-php", "bin"),
+        (b"x", "../../etc/passwd", "bin"),
+    ],
+)
+def test_a_type_tells_the_extension_where_the_content_does_not(content: bytes, content_type: str, ending: str) -> None:
+    """Only one that is known, so that no server chooses a name."""
+    assert ending == extension(content, content_type)
+
+
 KEYS = [
     "a",
     "a/b",

@@ -16,8 +16,6 @@ from airflow_provider_openai_dest.endpoints.absent import RETIRED
 from airflow_provider_openai_dest.endpoints.catalogue import (
     ENDPOINTS,
     SECTIONS,
-    error_is_data,
-    failed_when,
     find_endpoint,
     find_operation,
     templates_of,
@@ -107,7 +105,7 @@ def test_a_retired_endpoint_is_told_what_became_of_it(name: str) -> None:
 @pytest.mark.parametrize(
     ("fields", "fault"),
     [
-        ({"content": "xml"}, "content='xml' must be one of json, multipart, form, none"),
+        ({"content": "xml"}, "content='xml' must be one of json, multipart, form, text, none"),
         ({"answer": "text"}, "answer='text' must be one of json, file, any, ignored"),
         ({"method": "post"}, "method='post' must be in capitals, such as POST"),
         ({"method": "POST /x HTTP/1.1\r\n"}, "must be in capitals"),
@@ -151,20 +149,22 @@ def test_a_template_does_not_change() -> None:
 )
 def test_a_request_by_hand_fails_as_the_endpoint_does(method: str, url: str, name: str) -> None:
     """What makes a 200 answer a failure holds for the same operation written by hand."""
-    assert ENDPOINTS[name].failed_when == failed_when(method, url)
-    assert failed_when(method, url)
+    assert ENDPOINTS[name] is find_operation(method, url)
+    assert ENDPOINTS[name].failed_when
 
 
 def test_an_unknown_operation_has_no_failed_answers() -> None:
     """Nothing is guessed of an operation that no template declares."""
-    assert {} == failed_when("POST", "/responses/resp_1/other")
+    assert find_operation("POST", "/responses/resp_1/other") is None
 
 
 def test_a_request_by_hand_may_ask_for_a_failed_job() -> None:
     """An error that is part of what an endpoint asks for is so for the same operation written by hand."""
-    assert error_is_data("GET", "/fine_tuning/jobs/ftjob-1")
-    assert not error_is_data("POST", "/responses")
-    assert not error_is_data("POST", "/no/such/operation")
+    job, response = find_operation("GET", "/fine_tuning/jobs/ftjob-1"), find_operation("POST", "/responses")
+    assert job is not None
+    assert response is not None
+    assert (True, False) == (job.error_is_data, response.error_is_data)
+    assert find_operation("POST", "/no/such/operation") is None
 
 
 @pytest.mark.parametrize(

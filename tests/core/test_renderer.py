@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate, Packing
 from airflow_provider_openai_dest.exceptions import ConfigurationError
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
+from airflow_provider_openai_dest.rendering.duplicates import Originals
 from airflow_provider_openai_dest.rendering.encoding import encode_json
 from airflow_provider_openai_dest.rendering.file_references import FileReferences
 from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, RequestForm, SingleRenderer
@@ -63,6 +64,36 @@ def test_a_record_is_a_request() -> None:
     assert request.records == (record,)
     assert request.tokens == -(-len(request.content or b"") // 3)  # type: ignore[arg-type]
     assert request.pack is None
+
+
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [("Dear {message.text},\n{x} ü", "Dear abc,\n{x} ü"), ("{message.json}", '{"text":"abc"}'), ("", "")],
+)
+def test_a_body_can_be_plain_text(body: str, sent: str) -> None:
+    """It is a template like any other text, and is not read as JSON."""
+    endpoint = EndpointTemplate(name="text", path="/text", content="text")
+    renderer = SingleRenderer(form(endpoint), BodyTemplate(body, is_text=True))
+    request = only_request(renderer.render(records({"text": "abc"})))
+    assert ("text/plain; charset=utf-8", sent.encode()) == (request.content_type, request.content)
+
+
+def test_headers_and_query_are_filled_for_each_record() -> None:
+    """A record that does not fit there is refused, and the others go on."""
+    parts = form(ANY, headers={"X-A": "{message.a}"}, query=BodyTemplate({"b": "{message.b}"}))
+    rendered = [*_single(parts).render(records({"a": "1", "b": 2}, {"a": "x\r\n", "b": 2}, {"a": "1"}))]
+    assert isinstance(rendered[0], RenderedRequest)
+    assert ((("X-A", "1"),), "https://api.openai.com/v1/any?b=2") == (rendered[0].headers, rendered[0].url)
+    refused = [item.error.code for item in rendered if isinstance(item, RefusedRecord)]
+    assert ["unsafe_header_value", "missing_field"] == refused
+
+
+def test_requests_whose_headers_differ_are_not_equal() -> None:
+    """Nobody gets an answer that was asked for in another way."""
+    parts = form(ANY, headers={"X-A": "{message.a}"})
+    renderer = SingleRenderer(parts, BodyTemplate({}), Originals(keeps_all=True))
+    rendered = renderer.render(records({"a": "1"}, {"a": "2"}, {"a": "1"}))
+    assert ["RenderedRequest", "RenderedRequest", "Duplicate"] == [type(item).__name__ for item in rendered]
 
 
 def test_records_are_rendered_as_they_come() -> None:

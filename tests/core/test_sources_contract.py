@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
 from airflow_provider_openai_dest.sources.files import FilesSource
+from airflow_provider_openai_dest.sources.pages import PagesSource
 from airflow_provider_openai_dest.sources.record import Record, Source
 from airflow_provider_openai_dest.sources.values import ValuesSource
 from tests.core.memory_file import MemoryFile, gzipped
@@ -53,6 +55,17 @@ def _values(values: Any) -> Callable[[str | None], Source]:
     return lambda key: ValuesSource(values, key)
 
 
+def _pages(key: str | None) -> Source:
+    """Give a list whose pages have three items each."""
+
+    def fetch(place: Mapping[str, str]) -> Any:
+        start = int(place.get("page", 0))
+        has_more = start + 3 < len(VALUES)
+        return {"data": VALUES[start : start + 3], "has_more": has_more, "next_page": start + 3 if has_more else None}
+
+    return PagesSource(lambda: nullcontext(fetch), "the list", key=key)
+
+
 # name: how to make it, and how many records it has
 SOURCES: dict[str, tuple[Callable[[str | None], Source], int]] = {
     "no files": (_files(), 0),
@@ -74,6 +87,7 @@ SOURCES: dict[str, tuple[Callable[[str | None], Source], int]] = {
     "an iterable": (_values(Endless()), 8),
     "an object": (_values({"sku": 1}), 1),
     "a text": (_values("sku"), 1),
+    "a list of pages": (_pages, 8),
     "JSON text": (_values(JSON.decode()), 7),
 }
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_openai_dest.exceptions import ConfigurationError, InvalidTemplateError, RecordError
+from airflow_provider_openai_dest.rendering.body import BodyTemplate
 from airflow_provider_openai_dest.rendering.target import MAX_URL, Target
 from tests.core.json_values import few_examples, json_objects, texts
 from tests.core.rendering_parts import BASE_URL
@@ -149,6 +150,30 @@ def test_a_query_that_can_not_be_written_refuses_the_record(body: dict[str, Any]
     """A query is exact or the record is rejected."""
     with pytest.raises(RecordError):
         _url("/files", None, body, body_is_query=True)
+
+
+def test_a_query_of_its_own_stands_between_the_path_s_and_the_body_s() -> None:
+    """Its values may come from the record; a missing one is as the template says."""
+    query = BodyTemplate({"q": "{message.q}", "include": ["a", "{message.b}"], "n": 5}, missing="omit")
+    target = Target(BASE_URL, "/files?order=asc", query)
+    assert f"{ORIGIN}/v1/files?order=asc&q=a%26b%3D%C3%BC&include%5B%5D=a&n=5&limit=2" == target.fill(
+        {"q": "a&b=ü"}, {"limit": 2}, body_is_query=True
+    )
+    assert f"{ORIGIN}/v1/files?order=asc&include%5B%5D=a&n=5" == target.fill({}, {"limit": 2}, body_is_query=False)
+
+
+@few_examples
+@given(json_objects)
+def test_a_query_changes_nothing_but_the_query(data: dict[str, Any]) -> None:
+    """Whatever stands in the record, names of parameters stay those of the template."""
+    try:
+        url = urlsplit(
+            Target(BASE_URL, "/files", BodyTemplate({"a": "x{message.json}"})).fill(data, {}, body_is_query=False)
+        )
+    except RecordError:
+        return
+    assert (url.scheme, url.netloc, url.path, url.fragment) == ("https", "api.openai.com", "/v1/files", "")
+    assert ["a"] == [name for name, _ in parse_qsl(url.query)]
 
 
 @pytest.mark.parametrize(

@@ -82,14 +82,24 @@ class Sent:
         return {kind["code"]: kind["count"] for kind in self.manifest.rejections}
 
 
-def send(sandbox: Sandbox, records: int = 8, *, packed: bool = False, timeout: float = 10.0, **settings: Any) -> Sent:
-    """Send so many texts; one a request, or all in one."""
+def send(
+    sandbox: Sandbox,
+    records: int = 8,
+    *,
+    packed: bool = False,
+    streamed: bool = False,
+    timeout: float = 10.0,
+    **settings: Any,
+) -> Sent:
+    """Send so many texts; one a request, or all in one; with the answers as streams of events."""
     endpoint = find_endpoint("create_embedding" if packed else "create_response")
     form = RequestForm(endpoint, base_url=sandbox.base_url)
     renderer: Renderer = (
-        PackedRenderer(form, BodyTemplate(EMBED)) if packed else SingleRenderer(form, BodyTemplate(ASK))
+        PackedRenderer(form, BodyTemplate(EMBED))
+        if packed
+        else SingleRenderer(form, BodyTemplate(ASK, fields={"stream": streamed}))
     )
-    wire = AiohttpWire(timeout, TLS)
+    wire = AiohttpWire(timeout, TLS, collects_streams=True)
     address = ApiAddress({"Authorization": "Bearer sk-test"})
     sink = Kept()
     sending = {
@@ -153,6 +163,52 @@ def test_a_fault_of_the_server_has_its_end(sandbox: Sandbox, case: str) -> None:
     sandbox.set_faults(fault)
     sent = send(sandbox, packed=packed)
     assert ((8, *counts), codes) == (sent.counts, set(sent.kinds()))
+
+
+def test_a_streamed_delivery_has_the_same_answers(sandbox: Sandbox) -> None:
+    """The events of each answer are collected; usage and request id are those of any other."""
+    whole, streamed = (send(sandbox, 12, streamed=is_streamed) for is_streamed in (False, True))
+    texts = [
+        sorted(one.answer["output"][0]["content"][0]["text"] for one in sent.outcomes) for sent in (whole, streamed)
+    ]
+    assert ((12, 12, 0, 0), texts[0]) == (streamed.counts, texts[1])
+    assert whole.manifest.usage == streamed.manifest.usage
+    assert all(one.request_id and one.request_id.startswith("req_") for one in streamed.outcomes)
+
+
+# fault of a stream -> counts of 8 records, the codes of what went wrong, how many may have been billed for nothing
+STREAM_FAULTS: dict[str, tuple[str, tuple[int, int, int], set[str], int]] = {
+    "ends early": ("half_stream,match=text 3", (7, 0, 1), {"answer_lost"}, 1),
+    "ends early once": ("half_stream,match=text 3,times=1", (8, 0, 0), set(), 1),
+    "breaks off": ("truncated,match=text 3", (7, 0, 1), {"answer_lost"}, 1),
+    "fails": ("stream_error,match=text 3", (7, 0, 1), {"server_error"}, 0),
+    "fails once": ("stream_error,match=text 3,times=1", (8, 0, 0), set(), 0),
+    "refuses": (
+        "stream_error,code=invalid_prompt,type=invalid_request_error,match=text 3",
+        (7, 1, 0),
+        {"invalid_prompt"},
+        0,
+    ),
+    "is too fast once": ("stream_error,code=rate_limit_exceeded,match=text 3,times=1", (8, 0, 0), set(), 0),
+}
+
+
+@pytest.mark.parametrize("case", STREAM_FAULTS)
+def test_a_stream_that_breaks_is_a_lost_answer_and_one_that_fails_an_error(sandbox: Sandbox, case: str) -> None:
+    """The first may have been billed, the second is judged by its code; both are tried again by the same rules."""
+    fault, counts, codes, maybe_billed = STREAM_FAULTS[case]
+    sandbox.set_faults(fault)
+    sent = send(sandbox, streamed=True)
+    assert ((8, *counts), codes, maybe_billed) == (sent.counts, set(sent.kinds()), sent.manifest.maybe_billed)
+
+
+def test_no_quota_within_a_stream_stops_at_once(sandbox: Sandbox) -> None:
+    """The code counts wherever it stands."""
+    sandbox.set_faults("stream_error,code=insufficient_quota")
+    sent = send(sandbox, 100, streamed=True)
+    assert (100, 0, 0, 100) == sent.counts
+    with pytest.raises(AbortError, match="insufficient_quota"):
+        sent.destination.raise_failure(sent.manifest)
 
 
 def test_a_lost_answer_is_paid_for_twice_at_most(sandbox: Sandbox) -> None:

@@ -171,3 +171,40 @@ def test_what_the_inbox_takes_the_sdk_takes(sandbox, client):
     client.webhooks.verify_signature(body, headers)
 
     assert httpx.post(sandbox.inbox_url, content=body, headers=headers, trust_env=False).status_code == 200
+
+
+def test_a_streamed_response(client):
+    """The SDK reads the events of a response, and puts its text together."""
+    with client.responses.stream(model="gpt-6-luna", input="hello there, how are you?") as stream:
+        kinds = [event.type for event in stream]
+        whole = stream.get_final_response()
+    cut = list(client.responses.create(model="gpt-6-luna", input="elephant " * 99, max_output_tokens=16, stream=True))
+
+    assert whole.output_text == "Sandbox answer to 5 words: hello there, how are you?"
+    assert ("response.created", "response.completed") == (kinds[0], kinds[-1])
+    assert kinds.count("response.output_text.delta") > 1
+    assert ("response.incomplete", "incomplete") == (cut[-1].type, cut[-1].response.status)
+
+
+def test_a_streamed_chat(client):
+    """The SDK reads the chunks of a chat, its usage where it was asked for, and puts the messages together."""
+    messages = [{"role": "user", "content": "hello there, how are you?"}]
+    wanted = {"model": "gpt-6-luna", "messages": messages, "stream_options": {"include_usage": True}}
+    with client.chat.completions.stream(**wanted) as stream:
+        whole = stream.get_final_completion()
+    chunks = list(client.chat.completions.create(model="gpt-6-luna", messages=messages, n=2, stream=True))
+
+    assert whole.choices[0].message.content == "Sandbox answer to 5 words: hello there, how are you?"
+    assert (whole.choices[0].finish_reason, whole.usage.prompt_tokens > 0) == ("stop", True)
+    assert ({0, 1}, {None}) == ({chunk.choices[0].index for chunk in chunks}, {chunk.usage for chunk in chunks})
+
+
+def test_an_error_within_a_stream(sandbox, client):
+    """The SDK raises what an error event says, and knows a broken stream."""
+    sandbox.set_faults("stream_error,code=server_error,message=Oh no")
+    with pytest.raises(openai.APIError, match="Oh no"):
+        list(client.responses.create(model="gpt-6-luna", input="hello", stream=True))
+    sandbox.set_faults("truncated")
+    with pytest.raises(openai.APIConnectionError):
+        list(client.responses.create(model="gpt-6-luna", input="hello", stream=True))
+    sandbox.set_faults()
