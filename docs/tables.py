@@ -434,6 +434,7 @@ _ROOMS = {
     "connection": "settings read from a connection, the HTTP clients made of them, the origin pin, redaction",
     "sources": "records out of values and files: `record.py` is the type",
     "rendering": "records into requests: placeholders, bodies, packs, forms, URLs",
+    "validation": "what a body may hold: a model for each of the main endpoints, and what checks bodies by it",
     "delivery": "requests into outcomes: verdicts, attempts, rate limit, dispatcher, answers",
     "sinks": "where outcomes go: rows, quarantine, binary files, webhook",
     "checkpoint": "which records are settled, read back from the rows",

@@ -11,7 +11,7 @@ from airflow_provider_openai_dest.endpoints.catalogue import find_operation
 from airflow_provider_openai_dest.endpoints.template import Content, EndpointTemplate
 from airflow_provider_openai_dest.exceptions import ConfigurationError
 from airflow_provider_openai_dest.operators.arguments import check_words, is_final, refuse_double_braces, refuse_fixed
-from airflow_provider_openai_dest.operators.send_records import OpenAISendRecordsOperator
+from airflow_provider_openai_dest.operators.send_records import OpenAISendRecordsOperator, Validate
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
 from airflow_provider_openai_dest.rendering.request_headers import RequestHeaders
 from airflow_provider_openai_dest.rendering.target import Target
@@ -39,6 +39,8 @@ class OpenAIManualRequestOperator(OpenAISendRecordsOperator):
         where the method has a body. With ``none`` the body's fields become the query.
     :param headers: further headers of each request; ``{message.field}`` may stand in their values.
     :param file_fields: fields of a multipart body that name files, which must be below ``files_root``.
+    :param validate: ``strict``, ``warn`` or ``off``, where the URL is an operation whose bodies are known; a request by
+        hand may be meant as it is, so the default sends it.
     """
 
     template_fields: Sequence[str] = (*OpenAISendRecordsOperator.template_fields, "url", "query", "headers")
@@ -52,6 +54,7 @@ class OpenAIManualRequestOperator(OpenAISendRecordsOperator):
         content_format: Content | None = None,
         headers: Mapping[str, str] | None = None,
         file_fields: Sequence[str] = (),
+        validate: Validate = "warn",
         **kwargs: Any,
     ) -> None:
         refuse_fixed(type(self), kwargs, "endpoint")
@@ -62,7 +65,7 @@ class OpenAIManualRequestOperator(OpenAISendRecordsOperator):
         self.query = dict(query or {})
         self.headers = dict(headers or {})
         self.file_fields = tuple(file_fields)
-        super().__init__(endpoint=self.endpoint_template(), **kwargs)
+        super().__init__(endpoint=self.endpoint_template(), validate=validate, **kwargs)
 
     def endpoint_template(self) -> EndpointTemplate:
         """Make the template of this request, with what is known of the answers of an operation that has a name."""

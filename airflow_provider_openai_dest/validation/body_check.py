@@ -88,10 +88,13 @@ def check_of(endpoint: EndpointTemplate, template: BodyTemplate, validate: Valid
     if model is None:
         return None
     constants, names = template.constants(), template.names()
-    left = (names_of(model) if names is None else names) - constants.keys()
+    packed = {endpoint.packing.request_field} if endpoint.packing else set()  # the packer looks at these itself
+    left = (names_of(model) if names is None else names) - constants.keys() - packed
     check = BodyCheck(model, endpoint.name, fields=left, is_strict=validate == "strict")
     check.tell_unknown(names or constants)
-    shared = constants.keys() if names is None else names_of(model) - left  # a field that no record has is missing
+    shared = (
+        constants.keys() if names is None else names_of(model) - names | constants.keys()
+    )  # what no body has is missing
     found = _found_in_json(_validator_of(model, shared), constants)
     _tell_shared([f"{endpoint.name}: {each.fault.text}" for each in found], is_strict=validate == "strict")
     return check if left else None

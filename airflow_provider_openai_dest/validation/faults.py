@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
+from functools import partial
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -24,12 +24,22 @@ class Found(NamedTuple):
     kind: str
 
 
+class _Form(NamedTuple):
+    """The name of one of several forms that a value may have; pydantic puts it between the steps."""
+
+    name: Step
+
+
 class _Place(NamedTuple):
-    """Where an error is: the steps into the value, and which of several forms of it was tried."""
+    """Where an error is: the way to it, of steps into the value and of forms that were tried."""
 
     error: ErrorDetails
-    steps: tuple[Step, ...]
-    form: Step | None
+    way: tuple[Step | _Form, ...]
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The way without the forms."""
+        return tuple(step for step in self.way if not isinstance(step, _Form))
 
 
 def faults_of(error: ValidationError, body: Any) -> list[Found]:
@@ -39,23 +49,20 @@ def faults_of(error: ValidationError, body: Any) -> list[Found]:
     counts, which is one of the value's own kind, with the fewest errors, and of these the one whose errors lie deepest.
     """
     places = [_placed(each, body) for each in error.errors(include_url=False, include_input=False)]
-    fields = groupby(places, key=lambda place: place.error["loc"][:1])
-    nearest = [place for _, group in fields for place in _nearest_form(list(group))]
-    return [_told(place, body) for place in nearest[:MOST_FAULTS]]
+    return [_told(place, body) for place in _nearest(places)[:MOST_FAULTS]]
 
 
 def _placed(error: ErrorDetails, body: Any) -> _Place:
-    """Tell steps into the value from names of forms, which pydantic puts between them."""
-    steps: list[Step] = []
-    form, value = None, body
+    way: list[Step | _Form] = []
+    value = body
     for place, step in enumerate(error["loc"]):
-        is_last_of_missing = error["type"] == "missing" and place == len(error["loc"]) - 1
-        if is_last_of_missing or _leads_on(value, step):
-            steps.append(step)
-            value = None if is_last_of_missing else value[step]
-        elif form is None:
-            form = step
-    return _Place(error, tuple(steps), form)
+        is_missing = error["type"] == "missing" and place == len(error["loc"]) - 1
+        if is_missing or not _leads_on(value, step):
+            way.append(step if is_missing else _Form(step))
+        else:
+            way.append(step)
+            value = value[step]
+    return _Place(error, tuple(way))
 
 
 def _leads_on(value: Any, step: Step) -> bool:
@@ -64,21 +71,30 @@ def _leads_on(value: Any, step: Step) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str) and type(step) is int and step < len(value)
 
 
-def _nearest_form(places: Sequence[_Place]) -> Sequence[_Place]:
-    forms: dict[Any, list[_Place]] = {}
+def _nearest(places: Sequence[_Place], depth: int = 0) -> list[_Place]:
+    """Leave out the errors of forms that others come nearer than."""
+    branches: dict[Step | _Form | None, list[_Place]] = {}
     for place in places:
-        forms.setdefault(place.form, []).append(place)
-    certain = forms.pop(None, [])
-    if not forms:
-        return certain
-    top = min(len(place.steps) for place in places)
-    return [*certain, *min(forms.values(), key=lambda form: _distance(form, top))]
+        branches.setdefault(place.way[depth] if depth < len(place.way) else None, []).append(place)
+    left = branches.pop(None, [])
+    forms = [_nearest(branch, depth + 1) for step, branch in branches.items() if isinstance(step, _Form)]
+    for step, branch in branches.items():
+        if not isinstance(step, _Form):
+            left += _nearest(branch, depth + 1)
+    return [*left, *min(forms, key=partial(_distance, depth=depth))] if forms else left
 
 
-def _distance(form: Sequence[_Place], top: int) -> tuple[bool, int, int]:
-    depths = [len(place.steps) for place in form]
-    is_other_kind = any(place.error["type"].endswith("_type") and len(place.steps) == top for place in form)
-    return is_other_kind, len(form), -max(depths)
+def _distance(form: Sequence[_Place], depth: int) -> tuple[bool, int, int]:
+    return any(_is_of_other_kind(place, depth) for place in form), len(form), -max(len(place.steps) for place in form)
+
+
+def _is_of_other_kind(place: _Place, depth: int) -> bool:
+    """Tell whether a value is not of this form at all: by its type, or by a word of its own or of its ``type``."""
+    beyond = len(place.way) - depth - 1
+    return beyond == 0 if place.error["type"].endswith("_type") else place.error["type"] == _WORD and beyond <= 1
+
+
+_WORD = "literal_error"
 
 
 def _told(place: _Place, body: Any) -> Found:

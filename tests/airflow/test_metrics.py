@@ -106,8 +106,8 @@ def test_the_tags_are_those_of_airflows_own_metrics() -> None:
 
 ONE_MODEL: dict[str, tuple[dict[str, Any], str | None]] = {
     "of a body": ({"body": {"model": "gpt-6-luna", "input": "{message.q}"}}, "gpt-6-luna"),
-    "of the fields, which win": ({"body": {"model": "a"}, "fields": {"model": "b"}}, "b"),
-    "of each record": ({"body": {"model": "{message.model}"}}, None),
+    "of the fields, which win": ({"body": {"model": "a", "input": "{message.q}"}, "fields": {"model": "b"}}, "b"),
+    "of each record": ({"body": {"model": "{message.model}", "input": "{message.q}"}}, None),
     "of none": ({"body": {"input": "{message.q}"}}, None),
     "of a body that is a text": ({"body": "{message.json}"}, None),
     "without a body": ({}, None),
@@ -118,7 +118,7 @@ ONE_MODEL: dict[str, tuple[dict[str, Any], str | None]] = {
 def test_the_model_is_a_tag_when_it_is_the_same_for_all(case: str) -> None:
     """A model that stands in the Dag is known before anything is sent; one that records name is none for the task."""
     arguments, model = ONE_MODEL[case]
-    assert model == OpenAISendRecordsOperator(task_id="send", endpoint="create_response", **arguments).one_model()
+    assert model == OpenAISendRecordsOperator(task_id="send", endpoint="create_moderation", **arguments).one_model()
 
 
 # -- over the wire -----------------------------------------------------------------------------------
