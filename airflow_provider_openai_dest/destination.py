@@ -249,15 +249,19 @@ class Destination:
             self._settlement = settlement
 
             async def settle(request: RenderedRequest, conclusion: Conclusion) -> Iterable[RenderedRequest]:
-                if conclusion.may_pass_halved and (halves := self._renderer.split(request)):
+                if conclusion.may_pass_halved and (halves := self._renderer.split(request, conclusion.error)):
                     if conclusion.maybe_billed:
                         self._fates.halved(request.records)
                     return halves
-                outcomes, is_large = self._read(self._endpoint, request, conclusion), _is_large(conclusion)
+                outcomes, held = self._read(self._endpoint, request, conclusion), _bytes_of(conclusion)
+                if request.following and outcomes[0].status is Status.DELIVERED:
+                    if conclusion.maybe_billed:
+                        self._fates.halved(request.records)
+                    return [await asyncio.to_thread(request.following, outcomes[0].answer["data"], outcomes[0].usage)]
                 size = size_of(self._endpoint, request, conclusion)
                 del conclusion  # the bytes of the answer are not needed any more
                 outcomes += self._sharing.ended(request.claim, outcomes, size)
-                await settlement.put(self._fates.marked(outcomes), until_written=is_large)
+                await settlement.put(self._fates.marked(outcomes), held=held, until_written=held > LARGE_BYTES)
                 return ()
 
             await self._dispatcher.run(requests, settle, read_on_seconds=self._count_seconds)
@@ -344,8 +348,8 @@ class Destination:
                 self._failure = self._failure or error
 
 
-def _is_large(conclusion: Conclusion) -> bool:
-    return conclusion.response is not None and len(conclusion.response.content) > LARGE_BYTES
+def _bytes_of(conclusion: Conclusion) -> int:
+    return 0 if conclusion.response is None else len(conclusion.response.content)
 
 
 def _weight(item: Rendered) -> int:

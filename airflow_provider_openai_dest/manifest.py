@@ -18,7 +18,13 @@ MOST_KINDS = 100
 """How many are told apart while they are counted: the codes come from servers."""
 
 LONGEST_TEXT = 500
-"""Characters of a key or message in a kind of rejection."""
+"""Characters of a code, key or message in a kind of rejection, as JSON writes them: six for one that is not ASCII."""
+
+LARGEST_USAGE = 8_000
+"""Characters of the usage's JSON: its names come from servers. Of a larger one only the outermost numbers are kept."""
+
+LARGEST_REST = 32 * 1024
+"""Bytes of a manifest's JSON at most, beside ``outcomes``, ``webhook`` and the names of folders and tasks."""
 
 OTHER = "other"
 """The code under which the kinds beyond these are counted."""
@@ -152,25 +158,25 @@ class Tally:
             rejected=self.rejected,
             pending=self.pending,
             maybe_billed=self.maybe_billed,
-            usage=self.usage,
+            usage=_bounded(self.usage),
             rejections=sorted(self._kinds.values(), key=_count, reverse=True)[:KINDS_OF_REJECTION],
             outcomes=None if self._inline is None else sorted(self._inline.values(), key=_position),
             **fields,
         )
 
     def _add_kind(self, outcome: Outcome, error: RecordError) -> bool:
-        status, code, http_status = outcome.status.value, error.code, error.status
+        status, code, http_status = outcome.status.value, _cut(error.code), error.status
         if (status, code, http_status) not in self._kinds and len(self._kinds) >= MOST_KINDS:
             code, http_status = OTHER, None
         kind = self._kinds.setdefault(
             (status, code, http_status),
             {
                 "status": status,
-                "code": code[:LONGEST_TEXT],
+                "code": code,
                 "http_status": http_status,
                 "count": 0,
-                "first_key": outcome.record.key[:LONGEST_TEXT],
-                "first_message": error.message[:LONGEST_TEXT],
+                "first_key": _cut(outcome.record.key),
+                "first_message": _cut(error.message),
             },
         )
         kind["count"] += 1
@@ -184,6 +190,24 @@ class Tally:
         self._inline[outcome.record.key] = row
         if self._inline_bytes > self._max_inline_bytes:
             self._inline = None
+
+
+def _cut(text: str) -> str:
+    """Cut a text to what its JSON may have."""
+    text = text[:LONGEST_TEXT]
+    while len(json.dumps(text)) - len('""') > LONGEST_TEXT:
+        text = text[: len(text) * 3 // 4]
+    return text
+
+
+def _bounded(usage: dict[str, Any]) -> dict[str, Any]:
+    if len(json.dumps(usage)) <= LARGEST_USAGE:
+        return usage
+    bounded: dict[str, Any] = {}
+    for name, amount in usage.items():
+        if not isinstance(amount, dict) and len(json.dumps({**bounded, name: amount})) <= LARGEST_USAGE:
+            bounded[name] = amount
+    return bounded
 
 
 def _count(kind: Mapping[str, Any]) -> int:

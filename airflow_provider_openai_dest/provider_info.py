@@ -73,6 +73,114 @@ _OPENAI_DEST_FIELDS = {
     },
 }
 
+_SERVER_FIELDS = {
+    "server": {
+        "label": "Server",
+        "description": "Who answers: openai, azure (/openai/v1), azure_classic (deployments), litellm, vllm, ollama, "
+        "infinity, or other. Empty: openai.",
+        "schema": {
+            "type": ["string", "null"],
+            "enum": ["openai", "azure", "azure_classic", "litellm", "vllm", "ollama", "infinity", "other"],
+        },
+    },
+    "auth": {
+        "label": "Authentication",
+        "description": "How a request says who sends it. Empty: the password, as the server wants it.",
+        "schema": {
+            "type": ["string", "null"],
+            "enum": [
+                *("api_key", "azure_api_key", "azure", "workload_identity", "admin_key", "token_callable", "none"),
+            ],
+        },
+    },
+    # Not "auth_header": Airflow shows the value of every extra field with such a name as ***.
+    "key_header": {
+        "label": "Header of the key",
+        "description": "Header that carries the key, such as X-Api-Key of a gateway. Empty: Authorization, or api-key.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "deployment": {
+        "label": "Deployment",
+        "description": "azure_classic: one deployment for all requests. Empty: the request's model names it.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "api_version": {
+        "label": "API version",
+        "description": "azure_classic: the api-version of each request, such as 2024-10-21.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "capabilities": {
+        "label": "Capabilities",
+        "description": 'What this server can do otherwise than its kind, as a JSON object: {"base64": false}.',
+        "schema": {"type": ["object", "null"]},
+    },
+    "auth_callable": {
+        "label": "Token function",
+        "description": "token_callable: dotted path of a function on the workers that gives a token.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "identity_provider_id": {
+        "label": "Identity provider",
+        "description": "workload_identity: id of the identity provider at OpenAI.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "workload_account_id": {
+        "label": "Workload account",
+        "description": "workload_identity: id of the service account at OpenAI that the workload acts as.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "workload_identity_provider": {
+        "label": "Workload identity",
+        "description": "workload_identity: whose token is exchanged: of kubernetes, azure, gcp, or custom.",
+        "schema": {"type": ["string", "null"], "enum": ["kubernetes", "azure", "gcp", "custom"]},
+    },
+    "subject_file": {
+        "label": "Subject file",
+        "description": "kubernetes: file of the service account on the workers. Empty: where the cluster puts it.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "subject_callable": {
+        "label": "Subject function",
+        "description": "custom: dotted path of a function on the workers that gives the machine's own token.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "subject_type": {
+        "label": "Subject type",
+        "description": "custom: what that is, jwt or id. Empty: jwt.",
+        "schema": {"type": ["string", "null"], "enum": ["jwt", "id"]},
+    },
+    "audience": {
+        "label": "Audience",
+        "description": "Audience or resource of the machine's own token on Azure and GCP. Empty: the usual one.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "client_id": {
+        "label": "Client id",
+        "description": "Azure: client id of the managed identity, where the machine has several.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "object_id": {
+        "label": "Object id",
+        "description": "Azure: object id of the managed identity, where the machine has several.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "msi_res_id": {
+        "label": "Resource id",
+        "description": "Azure: resource id of the managed identity, where the machine has several.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "refresh_buffer_seconds": {
+        "label": "Refresh before, seconds",
+        "description": "Seconds before its end that a token is renewed, at most half its life. Empty: 1200.",
+        "schema": {"type": ["number", "null"], "minimum": 1, "maximum": 86400},
+    },
+    "exchange_url": {
+        "label": "Exchange URL",
+        "description": "workload_identity: where tokens are exchanged. Empty: https://auth.openai.com/oauth/token.",
+        "schema": {"type": ["string", "null"]},
+    },
+}
+
 _WEBHOOK_FIELDS = {
     "headers": {
         "label": "Headers",
@@ -106,7 +214,7 @@ _CONNECTION_TYPES = [
             "relabeling": {"password": "API key", "host": "Base URL"},
             "placeholders": {"password": "sk-proj-...", "host": "https://api.openai.com/v1 when empty"},
         },
-        "conn-fields": _OPENAI_DEST_FIELDS,
+        "conn-fields": {**_OPENAI_DEST_FIELDS, **_SERVER_FIELDS},
     },
     {
         "connection-type": "openai_dest_webhook",
@@ -139,6 +247,14 @@ _CONFIG = {
                 "type": "integer",
                 "example": None,
                 "default": "49152",
+            },
+            "check_models": {
+                "description": "Ask GET /models once a day whether a task's model has ended or soon will: True or "
+                "False.",
+                "version_added": "0.1.0",
+                "type": "boolean",
+                "example": None,
+                "default": "True",
             },
         },
     }

@@ -25,6 +25,7 @@ from airflow_provider_openai_dest.connection.settings import ConnectionSettings
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.endpoints.embeddings import CREATE_EMBEDDING
 from airflow_provider_openai_dest.endpoints.files import UPLOAD_FILE
+from airflow_provider_openai_dest.endpoints.images import CREATE_IMAGE
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.manifest import Manifest
 from airflow_provider_openai_dest.operators.assembly import Delivery, Speed, Storage, new_dispatcher
@@ -89,6 +90,31 @@ def upload(file: Path, results_dir: Path, base_url: str) -> Manifest:
     )
 
 
+def draw(input_path: Path, results_dir: Path, base_url: str) -> Manifest:
+    """Draw one image for each line of a JSON Lines file."""
+    return _run(
+        FilesSource([input_path], key="sku"),
+        CREATE_IMAGE,
+        {"model": "gpt-image-2", "prompt": "{message.text}"},
+        results_dir=results_dir,
+        settings=ConnectionSettings(api_key=API_KEY, base_url=base_url),
+    )
+
+
+def upload_each(input_path: Path, results_dir: Path, base_url: str) -> Manifest:
+    """Upload one small file for each line of a JSON Lines file: the same file from the disk, each time read anew."""
+    file = results_dir / "one.json"
+    file.write_bytes(b"x" * 1_800)
+    return _run(
+        FilesSource([input_path], key="sku"),
+        UPLOAD_FILE,
+        {"purpose": "user_data", "file": str(file)},
+        results_dir=results_dir,
+        settings=ConnectionSettings(api_key=API_KEY, base_url=base_url),
+        files=FileReferences((str(file),), Path),
+    )
+
+
 def _run(
     source: Source,
     endpoint: EndpointTemplate,
@@ -115,10 +141,13 @@ def _run(
     return delivery.run(source)
 
 
+EACH = {"draw": draw, "upload-each": upload_each}
+
+
 def main() -> None:
     """Run one delivery and print what it cost."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["deliver", "upload"])
+    parser.add_argument("what", choices=["deliver", "upload", *EACH])
     parser.add_argument("--input", type=Path, required=True)
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--base-url", required=True)
@@ -134,7 +163,9 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING)
     wait_until(arguments.start_at)
     cost = Cost()
-    if arguments.what == "upload":
+    if arguments.what in EACH:
+        manifest = EACH[arguments.what](arguments.input, arguments.results, arguments.base_url)
+    elif arguments.what == "upload":
         manifest = upload(arguments.input, arguments.results, arguments.base_url)
     else:
         manifest = deliver(
@@ -148,7 +179,8 @@ def main() -> None:
             api_key=arguments.api_key,
             try_number=arguments.try_number,
         )
-    print(json.dumps(cost.so_far() | counts(manifest)))
+    xcom = {"xcom_bytes": len(json.dumps(manifest.as_dict()))}
+    print(json.dumps(cost.so_far() | counts(manifest) | xcom))
 
 
 def counts(manifest: Manifest) -> dict[str, Any]:

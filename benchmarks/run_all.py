@@ -21,6 +21,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import breakdown
+import image_memory
 import import_cost
 import memory
 import one_record
@@ -41,6 +42,7 @@ MEASURES: dict[str, Callable[..., Section]] = {
     "sharing": sharing.measure,
     "storm": storm.measure,
     "memory": memory.measure,
+    "image_memory": image_memory.measure,
     "upload": upload.measure,
     "import_cost": import_cost.measure,
 }

@@ -1,4 +1,4 @@
-"""A stub of OpenAI's embeddings and files endpoints that is faster than any Python client.
+"""A stub of OpenAI's embeddings, images and files endpoints that is faster than any Python client.
 
 It listens on 127.0.0.1, prints its port, and ends when its standard input is closed or after ``--max-seconds``, so
 that it never outlives who started it. Answers are encoded beforehand. ``GET /stub/stats`` tells what came,
@@ -11,7 +11,9 @@ import argparse
 import asyncio
 import json
 import random
+import struct
 import sys
+import zlib
 from array import array
 from base64 import b64encode
 from collections import deque
@@ -45,6 +47,7 @@ class Answers:
     def __init__(self, dimensions: int) -> None:
         numbers = random.Random(7)  # noqa: S311 - any numbers will do
         vector = array("f", (numbers.uniform(-0.1, 0.1) for _ in range(dimensions)))
+        self.image = json.dumps({"created": 1, "data": [{"b64_json": b64encode(_png()).decode()}]}).encode()
         self._vectors = {"base64": json.dumps(b64encode(vector.tobytes()).decode()), "float": json.dumps(list(vector))}
 
     @lru_cache(maxsize=64)  # noqa: B019 - there is one, for the life of the process
@@ -58,6 +61,20 @@ class Answers:
         vector = self._vectors[encoding]
         items = (f'{{"object":"embedding","index":{i},"embedding":{vector}}}' for i in range(inputs))
         return ('{"object":"list","data":[' + ",".join(items)).encode()
+
+
+def _png() -> bytes:
+    """Give a PNG of 24x24 random pixels, 1.8 kB."""
+    pixels = b"".join(b"\0" + random.Random(line).randbytes(24 * 3) for line in range(24))  # noqa: S311 - noise
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", 24, 24, 8, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(pixels)),
+        (b"IEND", b""),
+    ]
+    body = (
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(body)
 
 
 class Stub:
@@ -91,6 +108,11 @@ class Stub:
             case _:
                 content = self.answers.embeddings(len(texts), tokens, request.encoding_format)
                 self._later(connection, self._answer(200, content), 200, client)
+
+    def draw(self, connection: Connection, client: str) -> None:
+        """Answer a request for one image: a PNG of noise, always the same."""
+        self._enter()
+        self._later(connection, self._answer(200, self.answers.image), 200, client)
 
     def take_file(self, connection: Connection, size: int, client: str) -> None:
         """Answer an upload whose body was read and thrown away."""
@@ -214,6 +236,8 @@ class Connection(asyncio.Protocol):
         match self._path:
             case b"/v1/embeddings":
                 self._stub.embed(self, b"".join(self._body), self._client)
+            case b"/v1/images/generations":
+                self._stub.draw(self, self._client)
             case b"/v1/files":
                 self._stub.take_file(self, self._size, self._client)
             case b"/stub/stats" | b"/stub/reset":

@@ -21,6 +21,8 @@ from pydantic import BaseModel
 
 from airflow_provider_openai_dest import exceptions
 from airflow_provider_openai_dest.connection import settings, webhook_settings
+from airflow_provider_openai_dest.connection.auth_fields import AUTH_MODES
+from airflow_provider_openai_dest.connection.servers import CAPABILITIES, RESIDENCY_HOSTS, SERVERS, Capabilities
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.delivery.meter import METRICS, PREFIX
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
@@ -91,6 +93,9 @@ _MODELS: Mapping[str, tuple[Any, type[BaseModel]]] = {
 }
 
 
+_WITH_AUTH = (settings.ConnectionSettings,)
+
+
 def connection_fields(conn_type: str) -> str:
     """Print the fields of a connection type: where, label, meaning, default."""
     declared = next(declared for declared in _declared("connection-types") if declared["connection-type"] == conn_type)
@@ -108,12 +113,56 @@ def connection_fields(conn_type: str) -> str:
     return table(("Field", "Label in the form", "Meaning", "Default"), rows)
 
 
+def auth_modes() -> str:
+    """Print the ways to say who sends."""
+    rows = (
+        (code(name), plain(mode.meaning), code(mode.header) if name != "none" else "", _needed_fields(mode.needs))
+        for name, mode in AUTH_MODES.items()
+    )
+    return table(("`auth`", "What is sent", "Header", "Needs"), rows)
+
+
+def _needed_fields(needs: Iterable[str]) -> str:
+    places = [settings.FIELDS[name].place for name in needs]
+    return codes(place.removeprefix("extra ") for place in places)
+
+
+def servers() -> str:
+    """Print the kinds of server, and what each lacks."""
+    rows = (
+        (
+            code(name),
+            server.title,
+            code(server.path) if server.path else "as given",
+            "`none` without a password" if server.is_open else code(server.key_mode),
+            codes(name for name in CAPABILITIES if not getattr(server.can, name)) or "nothing",
+        )
+        for name, server in SERVERS.items()
+    )
+    return table(("`server`", "What it is", "Path of a bare host", "Default `auth`", "Lacks"), rows)
+
+
+def capabilities() -> str:
+    """Print what a server may have or lack."""
+    return table(("Name", "A server that has it"), ((code(n), text) for n, text in params_of(Capabilities).items()))
+
+
+def residency_hosts() -> str:
+    """Print OpenAI's regional base URLs."""
+    return table(
+        ("Region", "Base URL"), ((code(region), code(f"https://{host}/v1")) for region, host in RESIDENCY_HOSTS.items())
+    )
+
+
 def _declared(name: str) -> Any:
     return get_provider_info()[name]
 
 
 def _default(model: type[BaseModel], attribute: str) -> str:
     field = model.model_fields[attribute]
+    needing = [name for name, mode in AUTH_MODES.items() if attribute in mode.needs] if model in _WITH_AUTH else []
+    if needing:
+        return f"required by {codes(needing)}"
     if field.is_required():
         return "required"
     value = field.get_default(call_default_factory=True)
@@ -431,9 +480,9 @@ _ROOMS = {
     "exceptions": "every exception, by what happens next",
     "provider_info": "connection forms, modules and options, as data for Airflow; imports nothing",
     "endpoints": "the API's operations, as data: `template.py` the type, `catalogue.py` the list, `absent.py` the gaps",
-    "connection": "settings read from a connection, the HTTP clients made of them, the origin pin, redaction",
+    "connection": "settings read from a connection, HTTP clients, tokens, kinds of server, the origin pin, redaction",
     "sources": "records out of values and files: `record.py` is the type",
-    "rendering": "records into requests: placeholders, bodies, packs, forms, URLs",
+    "rendering": "records into requests: placeholders, bodies, packs, forms, URLs, and the dialect of a server",
     "validation": "what a body may hold: a model for each of the main endpoints, and what checks bodies by it",
     "delivery": "requests into outcomes: verdicts, attempts, rate limit, dispatcher, answers",
     "sinks": "where outcomes go: rows, quarantine, binary files, webhook",

@@ -11,7 +11,7 @@ The manifest comes last: where it is, the set is whole. A try that was cut off w
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
 from typing import Any, Literal
@@ -21,6 +21,7 @@ import msgspec
 from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
 from airflow_provider_openai_dest.checkpoint.holding_rows import HoldingRows, SourceKeys
 from airflow_provider_openai_dest.exceptions import OpenAIDestError, TransientError
+from airflow_provider_openai_dest.sinks.answer_parts import with_numbers
 from airflow_provider_openai_dest.sinks.folder import Folder, list_names, put_file
 from airflow_provider_openai_dest.sinks.parquet import AnswerShape, ParquetRows
 from airflow_provider_openai_dest.sinks.parts import JSON_WRITERS, NewWriter, ResultsFormat, put_parts, row_bytes
@@ -33,16 +34,26 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TidyForm:
-    """How the set is written; ``vector_field`` is the field of an answer that is a vector, for Parquet."""
+    """How the set is written.
+
+    ``vector_field`` is the field of an answer that is a vector: in Parquet a column, in JSON Lines with
+    ``has_plain_vectors`` a list of numbers, else as it came.
+    """
 
     format: ResultsFormat = "jsonl"
     order: ResultsOrder = "completion"
     vector_field: str | None = None
+    has_plain_vectors: bool = False
 
     @property
     def is_wanted(self) -> bool:
         """Whether it is anything else than the rows as they are."""
-        return (self.format, self.order) != ("jsonl", "completion")
+        return (self.format, self.order) != ("jsonl", "completion") or self.has_plain_vectors
+
+    @property
+    def plain_field(self) -> str | None:
+        """The field whose bytes are to be numbers."""
+        return self.vector_field if self.has_plain_vectors and self.format != "parquet" else None
 
 
 class TidyResults:
@@ -78,11 +89,12 @@ class TidyResults:
                 f"{len(self.keys) - len(rows)} of {len(self.keys)} rows can't be found any more in "
                 f"{self._log.folder}: the next try sends their records"
             )
-        contents = in_order(_encoded(rows)) if self._form.order == "input" else _encoded(rows)
+        encoded = _encoded(rows, self._form.plain_field)
+        contents = in_order(encoded) if self._form.order == "input" else encoded
         parts = put_parts(folder, self._form.format, self._writer(shape), (content for _, content in contents))
-        if sum(part.rows for part in parts) != len(rows):
+        if sum(part.records for part in parts) != len(rows):
             raise OpenAIDestError(f"not all of {len(rows)} rows came into {folder}, a fault of this package")
-        facts = {"format": self._form.format, "order": self._form.order, "parts": [asdict(part) for part in parts]}
+        facts = {"format": self._form.format, "order": self._form.order, "parts": [part.as_row() for part in parts]}
         put_file(folder, MANIFEST, msgspec.json.format(msgspec.json.encode(manifest | facts), indent=2))
 
     def _writer(self, shape: AnswerShape) -> NewWriter:
@@ -91,9 +103,13 @@ class TidyResults:
     def _digest(self) -> str:
         """Give a name to what the set is made of: a later try that has written nothing gives the same."""
         names = [name for _, name in self._log.row_files(self._kind)]
-        words = "\0".join([self._form.order, self._form.format, *names])
+        form = [self._form.order, self._form.format, *["numbers"] * (self._form.plain_field is not None)]
+        words = "\0".join([*form, *names])
         return blake2b(words.encode() + self.keys.digest(), digest_size=8).hexdigest()
 
 
-def _encoded(rows: HoldingRows) -> Iterator[tuple[int, bytes]]:
-    return ((place, row_bytes(row | {"position": place})) for place, row in rows)
+def _encoded(rows: HoldingRows, plain_field: str | None) -> Iterator[tuple[int, bytes]]:
+    for place, row in rows:
+        answer = row.get("answer")
+        shown = {"answer": with_numbers(answer, plain_field)} if plain_field and answer else {}
+        yield place, row_bytes(row | shown | {"position": place})

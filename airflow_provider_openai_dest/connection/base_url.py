@@ -37,11 +37,13 @@ def join_address(host: str | None, schema: str | None, port: int | str | None) -
     return f"{scheme}://{_with_port(authority, number)}{slash or '/'}{path or tail}"
 
 
-def read_base_url(text: str) -> str:
+def read_base_url(text: str, *, default_path: str = "") -> str:
     """Give the base URL in its one spelling: no slash at the end, no default port, host in lower case.
 
     OpenAI's own hosts get their ``/v1`` when no path is given, since nothing answers above it. Raises
     ``ValueError`` for user info, a query, a fragment, a backslash, or a path that leaves itself.
+
+    :param default_path: path where none is given, as the kind of server has it.
     """
     parts = split_url(text.strip())
     if parts.query is not None:
@@ -50,8 +52,8 @@ def read_base_url(text: str) -> str:
         raise ValueError("looks like an API key; the key belongs in the password")
     path = parts.path.rstrip("/")
     refuse_segments(path)
-    if not path and _OPENAI_HOST.fullmatch(parts.origin.host):
-        path = "/v1"
+    if not path:
+        path = "/v1" if _OPENAI_HOST.fullmatch(parts.origin.host) else default_path
     return f"{parts.origin}{path}"
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import httpx
 
 from airflow_provider_openai_dest.connection.diagnosis import failure_meaning, refusal_meaning
-from airflow_provider_openai_dest.connection.redaction import redact
+from airflow_provider_openai_dest.connection.redaction import HIDDEN, redact, spellings_of
 from airflow_provider_openai_dest.connection.settings import ConnectionSettings
 from airflow_provider_openai_dest.exceptions import OpenAIDestError
 
@@ -27,14 +27,22 @@ _NO_API = "Base URL: what answers there is no OpenAI API ({what}); OpenAI's ends
 
 
 def check_connection(
-    client: httpx.Client, settings: ConnectionSettings, *, clock: Callable[[], float] = time.monotonic
+    client: httpx.Client,
+    settings: ConnectionSettings,
+    *,
+    tokens: Sequence[str] = (),
+    clock: Callable[[], float] = time.monotonic,
 ) -> tuple[bool, str]:
     """Ask for the models once and say what came of it, for the Test button: success, and a text for a person.
 
     :param client: of :func:`~.client.new_client`.
+    :param tokens: the tokens that were sent, filled while it asks; they are cut out of the answer.
     """
     try:
-        works, text = _read(*_get_models(client, clock), settings)
+        response, body = get_list(client, _question(settings), clock)
+        for spelling in {spelling for token in tokens for spelling in spellings_of(token)}:
+            body = body.replace(spelling.encode(), HIDDEN.encode())
+        works, text = _read(response, body, settings)
     except OpenAIDestError as error:
         works, text = False, str(error)
     except httpx.HTTPError as error:
@@ -42,13 +50,22 @@ def check_connection(
     return works, redact(text, settings.secrets)
 
 
-def _get_models(client: httpx.Client, clock: Callable[[], float]) -> tuple[httpx.Response, bytes]:
+def _question(settings: ConnectionSettings) -> str:
+    """Give the path of the list that is asked for: an admin key may not see the models."""
+    if settings.auth == "admin_key":
+        return "/organization/projects"
+    return f"/models?api-version={settings.api_version}" if settings.kind.has_deployments else "/models"
+
+
+def get_list(
+    client: httpx.Client, path: str, clock: Callable[[], float] = time.monotonic
+) -> tuple[httpx.Response, bytes]:
     """Give the answer and its body, cut at the largest size; never waits longer than the deadline for a next piece."""
     ends = clock() + DEADLINE
     body = bytearray()
     timeout = httpx.Timeout(DEADLINE, connect=DEADLINE / 2)
     headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-    with client.stream("GET", "/models", timeout=timeout, headers=headers) as response:
+    with client.stream("GET", path, timeout=timeout, headers=headers) as response:
         for piece in response.iter_bytes():
             body += piece
             if len(body) > _LARGEST_ANSWER:
@@ -62,7 +79,7 @@ def _read(response: httpx.Response, body: bytes, settings: ConnectionSettings) -
     answer = _parse(body)
     if not response.is_success:
         code, message = _error_of(answer)
-        meaning = refusal_meaning(response.status_code, f"{code} {message}")
+        meaning = refusal_meaning(response.status_code, f"{settings.auth} {code} {message}")
         said = f", it says: {_shown(message, settings, _LONGEST_MESSAGE)}" if message else ""
         return False, f"{meaning} (HTTP {response.status_code}{said})"
     models = answer.get("data") if isinstance(answer, dict) else None
@@ -72,7 +89,8 @@ def _read(response: httpx.Response, body: bytes, settings: ConnectionSettings) -
 
 
 def _findings(models: list[Any], headers: Mapping[str, str], settings: ConnectionSettings) -> Iterator[str]:
-    yield f"{len(models)} model{'' if len(models) == 1 else 's'}"
+    thing = "project" if settings.auth == "admin_key" else "model"
+    yield f"{len(models)} {thing}{'' if len(models) == 1 else 's'}"
     if organization := headers.get("openai-organization"):
         yield f"organization {_shown(organization, settings)}"
     for what in ("requests", "tokens"):

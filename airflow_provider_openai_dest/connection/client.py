@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 
 import httpx
 
@@ -12,6 +13,7 @@ from airflow_provider_openai_dest.connection.origin import DEFAULT_PORTS, Origin
 from airflow_provider_openai_dest.connection.proxy import proxy_url
 from airflow_provider_openai_dest.connection.settings import ConnectionSettings
 from airflow_provider_openai_dest.connection.tls import new_ssl_context
+from airflow_provider_openai_dest.connection.token import TokenSource
 from airflow_provider_openai_dest.exceptions import ConfigurationError
 
 CONNECT_TIMEOUT = 5.0  # seconds, as the official SDK has it
@@ -19,17 +21,16 @@ USER_AGENT = f"airflow-provider-openai-dest/{__version__}"
 
 # Headers that say nothing of the account; a client has them as defaults, so that the connection's own win over httpx's.
 _PUBLIC = frozenset({"accept", "user-agent"})
-# Headers of the account; no request can replace them.
-_ACCOUNT = ("Authorization", "OpenAI-Organization", "OpenAI-Project")
+_ACCOUNT = ("OpenAI-Organization", "OpenAI-Project")
 
 
 def request_headers(settings: ConnectionSettings) -> dict[str, str]:
-    """Give the headers that every request of a connection carries, the key included.
+    """Give the headers that every request of a connection carries, the key included, but no token that expires.
 
     For whoever sends without httpx: check the origin of the final URL first (:meth:`OriginPinnedAuth.check`).
     """
     ours = {
-        "Authorization": f"Bearer {settings.api_key.get_secret_value()}",
+        **_key_header(settings),
         "OpenAI-Organization": settings.organization,
         "OpenAI-Project": settings.project,
     }
@@ -40,17 +41,33 @@ def request_headers(settings: ConnectionSettings) -> dict[str, str]:
     }
 
 
+def account_headers(settings: ConnectionSettings) -> tuple[str, ...]:
+    """Give the names of the headers of the account, which no request can replace."""
+    return (settings.credential_header, *_ACCOUNT)
+
+
+def _key_header(settings: ConnectionSettings) -> dict[str, str]:
+    if settings.api_key is None or settings.auth == "none" or settings.mode.has_token:
+        return {}
+    return settings.credential(settings.api_key.get_secret_value())
+
+
 class OriginPinnedAuth(httpx.Auth):
     """Put the secret headers on a request, if and only if it goes to the connection's scheme, host and port.
 
     Any other request raises :class:`ConfigurationError` before it is sent. A header that the request has itself
-    stays as it is, except the key, the organization and the project.
+    stays as it is, except the key, the organization and the project. A request that is answered with 401 is sent again
+    with a new token, once, where there are tokens.
+
+    :param tokens: gives the token where it expires.
     """
 
-    def __init__(self, settings: ConnectionSettings) -> None:
+    def __init__(self, settings: ConnectionSettings, tokens: TokenSource | None = None) -> None:
         headers = request_headers(settings)
+        self._tokens = tokens
+        self._credential = settings.credential
         self._origin = split_url(settings.base_url).origin
-        self._account = {name: headers.pop(name) for name in _ACCOUNT if name in headers}
+        self._account = {name: headers.pop(name) for name in account_headers(settings) if name in headers}
         self._unless_given = {name: value for name, value in headers.items() if name.lower() not in _PUBLIC}
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
@@ -59,7 +76,24 @@ class OriginPinnedAuth(httpx.Auth):
         for name, value in self._unless_given.items():
             request.headers.setdefault(name, value)
         request.headers.update(self._account)
-        yield request
+        if self._tokens is None:
+            yield request
+            return
+        token = self._tokens.current() or self._tokens.renewed()
+        request.headers.update(self._credential(token))
+        if (yield request).status_code == httpx.codes.UNAUTHORIZED:
+            following = self._tokens.renewed(token)
+            if following != token:
+                request.headers.update(self._credential(following))
+                yield request
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """Do the same for an asynchronous client, with what blocks in a thread."""
+        flow = self.auth_flow(request)
+        following: httpx.Request | None = await asyncio.to_thread(next, flow)
+        while following is not None:
+            response = yield following
+            following = await asyncio.to_thread(_sent, flow, response)
 
     def check(self, request: httpx.Request) -> None:
         """Raise :class:`ConfigurationError` unless the request goes to the connection's origin, in URL and Host."""
@@ -75,12 +109,24 @@ class OriginPinnedAuth(httpx.Auth):
             )
 
 
+def _sent(flow: Generator[httpx.Request, httpx.Response, None], response: httpx.Response) -> httpx.Request | None:
+    try:
+        return flow.send(response)
+    except StopIteration:
+        return None
+
+
 def ssl_context(settings: ConnectionSettings) -> ssl.SSLContext:
     """Make the TLS context of a connection; certificates are always checked."""
     return new_ssl_context(settings.ca_bundle)
 
 
-def new_client(settings: ConnectionSettings, *, transport: httpx.BaseTransport | None = None) -> httpx.Client:
+def new_client(
+    settings: ConnectionSettings,
+    *,
+    tokens: TokenSource | None = None,
+    transport: httpx.BaseTransport | None = None,
+) -> httpx.Client:
     """Make a client for one connection; close it, or use it in a ``with``.
 
     Redirects are not followed. httpx reads nothing from the environment by itself (``trust_env`` off: a ``.netrc``
@@ -88,11 +134,12 @@ def new_client(settings: ConnectionSettings, *, transport: httpx.BaseTransport |
     :func:`~.tls.new_ssl_context` say which variables are obeyed. ``settings.timeout`` bounds each read here;
     the total time of a request is the caller's to keep.
 
+    :param tokens: gives the token where the connection's expires.
     :param transport: what stands in for the network, in tests.
     """
     return httpx.Client(
         base_url=settings.base_url,
-        auth=OriginPinnedAuth(settings),
+        auth=OriginPinnedAuth(settings, tokens),
         headers=_public_headers(settings),
         timeout=_timeout(settings),
         follow_redirects=False,
@@ -103,12 +150,15 @@ def new_client(settings: ConnectionSettings, *, transport: httpx.BaseTransport |
 
 
 def new_async_client(
-    settings: ConnectionSettings, *, transport: httpx.AsyncBaseTransport | None = None
+    settings: ConnectionSettings,
+    *,
+    tokens: TokenSource | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
 ) -> httpx.AsyncClient:
     """Make an asynchronous client for one connection, as :func:`new_client` does."""
     return httpx.AsyncClient(
         base_url=settings.base_url,
-        auth=OriginPinnedAuth(settings),
+        auth=OriginPinnedAuth(settings, tokens),
         headers=_public_headers(settings),
         timeout=_timeout(settings),
         follow_redirects=False,

@@ -10,13 +10,16 @@ from dataclasses import dataclass
 
 import httpx
 
+from airflow_provider_openai_dest.connection.servers import RESIDENCY_HOSTS
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """What an answer other than success means: the first whose status, code and words all fit.
 
     :param statuses: the HTTP statuses it stands for.
-    :param words: a pattern to be found in the error's code or message, in any case; empty fits all.
+    :param words: a pattern to be found in the connection's ``auth`` and the error's code and message, in this order
+        and in any case; empty fits all.
     :param meaning: which field is wrong and what to do.
     """
 
@@ -45,6 +48,17 @@ REFUSALS = (
         "Base URL: it redirects elsewhere, and redirects are not followed; give the address it leads to",
     ),
     Refusal(
+        _status(401),
+        "incorrect_hostname|regional hostname",
+        "Base URL: the project is at home in another region; give the host that the answer names, one of "
+        f"{', '.join(f'https://{host}/v1' for host in RESIDENCY_HOSTS.values())}",
+    ),
+    Refusal(
+        _status(401),
+        "invalid subscription key",
+        "API key or Base URL: Azure refuses the key; is it one of this resource, and is Server azure or azure_classic?",
+    ),
+    Refusal(
         _status(401, 403),
         "insufficient permissions|missing scopes",
         "API key: it is valid, but restricted; give it read permission for models, or test with a task",
@@ -65,6 +79,11 @@ REFUSALS = (
         "Network: the organization or project refuses this machine's IP address",
     ),
     Refusal(_status(401), "member of an organization", "API key: its user belongs to no organization"),
+    Refusal(
+        _status(401),
+        "^(azure|workload_identity|token_callable) ",
+        "Authentication: the token is refused; is it for this server, and has its identity a part in the project?",
+    ),
     Refusal(_status(401), "", "API key: it is refused; paste a valid one into the password"),
     Refusal(
         _status(403),
@@ -126,7 +145,7 @@ FAILURES = (
 
 
 def refusal_meaning(status: int, text: str) -> str:
-    """Say what an answer means by its status and the code and message of its error."""
+    """Say what an answer means by its status, and by ``auth`` and the code and message of its error."""
     for refusal in REFUSALS:
         if status in refusal.statuses and re.search(refusal.words, text, re.IGNORECASE):
             return refusal.meaning

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from airflow_provider_openai_dest.connection.form import read_json_object
-from airflow_provider_openai_dest.connection.headers import is_header_value
+from airflow_provider_openai_dest.connection.headers import RESERVED, is_header_name, is_header_value
 
 
 def _refuse_bool(value: object) -> object:
@@ -18,8 +18,8 @@ def _refuse_bool(value: object) -> object:
     return value
 
 
-def _read_headers(value: object) -> object:
-    """Take headers as an object or as the JSON text of one."""
+def _read_object(value: object) -> object:
+    """Take an object, or the JSON text of one."""
     return read_json_object(value) if isinstance(value, str) else value
 
 
@@ -51,9 +51,34 @@ def _read_id(text: str) -> str:
     return text
 
 
+def _read_header_name(text: str) -> str:
+    if not is_header_name(text):
+        raise ValueError("is no header name")
+    if text.lower() in RESERVED:
+        raise ValueError(f"can't be set here, it {RESERVED[text.lower()]}")
+    return text
+
+
+def _read_segment(text: str) -> str:
+    """Take what stands in a URL as it is, so nothing in it may need an escape."""
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", text):
+        raise ValueError("may have letters, digits, '-', '_' and '.' only")
+    return text
+
+
+def _read_dotted_path(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", text):
+        raise ValueError("is no dotted path; write package.module.function")
+    return text
+
+
 Count = Annotated[int, BeforeValidator(_refuse_bool), Field(ge=1)]
 Seconds = Annotated[float, BeforeValidator(_refuse_bool), Field(gt=0, le=86_400, allow_inf_nan=False)]
 HeaderText = Annotated[str, AfterValidator(_read_id)]
-HeaderMap = Annotated[dict[str, str], BeforeValidator(_read_headers)]
+HeaderMap = Annotated[dict[str, str], BeforeValidator(_read_object)]
 PathText = Annotated[str, AfterValidator(_read_path)]
 Key = Annotated[SecretStr, BeforeValidator(_read_key)]
+HeaderName = Annotated[str, AfterValidator(_read_header_name)]
+PathSegment = Annotated[str, AfterValidator(_read_segment)]
+DottedPath = Annotated[str, AfterValidator(_read_dotted_path)]
+CapabilityMap = Annotated[dict[str, bool], BeforeValidator(_read_object)]

@@ -48,6 +48,11 @@ RESERVED_OF_TASKS = {
 _SENSITIVE = re.compile(r"auth|cookie|credential|key|password|secret|session|signature|token", re.IGNORECASE)
 
 
+def is_header_name(name: str) -> bool:
+    """Tell whether a text can be the name of a header."""
+    return _NAME.fullmatch(name) is not None
+
+
 def is_header_value(value: str) -> bool:
     """Tell whether a text can be sent as a header value: printable ASCII, no line break, no blank at the ends."""
     return _VALUE.fullmatch(value) is not None
@@ -62,7 +67,7 @@ def header_faults(headers: Mapping[str, str], reserved: Mapping[str, str] = RESE
     seen: set[str] = set()
     for name, value in headers.items():
         lower = name.lower()
-        if not _NAME.fullmatch(name):
+        if not is_header_name(name):
             faults.append(f"the name {name!r} is no header name")
         elif lower in reserved:
             faults.append(f"{name!r} can't be set here, it {reserved[lower]}")

@@ -41,15 +41,17 @@ def proxy_secrets(url: str) -> tuple[str, ...]:
     return tuple(secret for secret in (url, credentials, password, unquote(password)) if secret)
 
 
-def proxy_url(settings: ConnectionSettings) -> str | None:
+def proxy_url(settings: ConnectionSettings, url: str | None = None) -> str | None:
     """Give the proxy to use: the connection's own, else the environment's, else none.
 
     ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` are obeyed for https, where a proxy sees only a tunnel. They are not
     for plain http, where it would read the key, and not for this machine itself.
+
+    :param url: where the request goes, when not to the connection's base URL.
     """
     if settings.proxy is not None:
         return settings.proxy.get_secret_value()
-    origin = split_url(settings.base_url).origin
+    origin = split_url(url or settings.base_url).origin
     if origin.scheme != "https" or is_loopback(origin.host):
         return None
     proxies = getproxies_environment()

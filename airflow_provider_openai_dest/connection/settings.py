@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
+from airflow_provider_openai_dest.connection import auth_fields
+from airflow_provider_openai_dest.connection.auth_fields import AUTH_MODES, AuthFields
 from airflow_provider_openai_dest.connection.base_url import DEFAULT_BASE_URL, join_address, read_base_url
-from airflow_provider_openai_dest.connection.field_types import Count, HeaderMap, HeaderText, Key, PathText, Seconds
+from airflow_provider_openai_dest.connection.field_types import Count, HeaderMap, HeaderText, PathText, Seconds
 from airflow_provider_openai_dest.connection.form import Fault, FormField, fill, is_unset, read_extra, warn_of_unknown
 from airflow_provider_openai_dest.connection.headers import RESERVED_OF_REQUESTS, header_faults, secret_values
 from airflow_provider_openai_dest.connection.origin import is_loopback, split_url
 from airflow_provider_openai_dest.connection.proxy import proxy_secrets, read_proxy_url
+from airflow_provider_openai_dest.connection.servers import SERVERS
 
 CONN_TYPE = "openai_dest"
 OFFICIAL_CONN_TYPE = "openai"  # of apache-airflow-providers-openai; its connections work here as they are
@@ -34,6 +37,7 @@ FIELDS = {
     "ca_bundle": FormField("CA bundle", "extra ca_bundle", "the path of a PEM file or folder on the workers"),
     "proxy": FormField("Proxy", "extra proxy", "a URL such as http://proxy.example:3128", is_secret=True),
     "allow_http": FormField("Allow plain http", "extra allow_http", "true or false"),
+    **auth_fields.FIELDS,
 }
 
 # Names in the extra, and the setting of each. Airflow shows the value of any name with "token" in it as ***, so the
@@ -55,14 +59,16 @@ EXTRAS = {
     "ca_bundle": "ca_bundle",
     "proxy": "proxy",
     "allow_http": "allow_http",
+    **auth_fields.EXTRAS,
 }
 # Names in the official provider's openai_client_kwargs; there they win over password and host, so they do here.
 CLIENT_KWARGS = ("api_key", "base_url", "organization", "project", "timeout", "default_headers")
 _CLIENT_KWARGS_IGNORED = ("max_retries",)  # this package has its own retry policy
 _OFFICIAL_EXTRAS = ("openai_client_kwargs", "auth_type")
+_OFFICIAL_AUTH = {"api_key": None, "workload_identity": "workload_identity"}
 
 
-class ConnectionSettings(BaseModel):
+class ConnectionSettings(AuthFields):
     """What a connection says; frozen, picklable, and its text form shows no secret.
 
     ``timeout`` is the total time of one request in seconds. The limits a minute and ``concurrency`` are None where the
@@ -77,7 +83,6 @@ class ConnectionSettings(BaseModel):
         str_strip_whitespace=True,
     )
 
-    api_key: Key
     allow_http: bool = False
     base_url: str = DEFAULT_BASE_URL
     organization: HeaderText | None = None
@@ -95,7 +100,7 @@ class ConnectionSettings(BaseModel):
     @field_validator("base_url")
     @classmethod
     def _check_base_url(cls, text: str, info: ValidationInfo) -> str:
-        base_url = read_base_url(text)
+        base_url = read_base_url(text, default_path=SERVERS[info.data.get("server", "openai")].path)
         origin = split_url(base_url).origin
         may_be_plain = is_loopback(origin.host) or info.data.get("allow_http", True)
         if origin.scheme == "http" and not may_be_plain:
@@ -107,8 +112,10 @@ class ConnectionSettings(BaseModel):
 
     @field_validator("default_headers")
     @classmethod
-    def _check_headers(cls, headers: dict[str, str]) -> dict[str, str]:
-        if faults := header_faults(headers, RESERVED_OF_REQUESTS):
+    def _check_headers(cls, headers: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        own = info.data.get("key_header") or AUTH_MODES[info.data.get("auth", "none")].header
+        self_set = {own.lower(): "carries the key"}
+        if faults := header_faults(headers, self_set | RESERVED_OF_REQUESTS):
             raise ValueError(f"can't be sent: {', '.join(faults)}")
         return headers
 
@@ -120,8 +127,9 @@ class ConnectionSettings(BaseModel):
     @property
     def secrets(self) -> tuple[str, ...]:
         """Give every value that must never be shown, for :func:`~.redaction.redact`."""
+        key = (self.api_key.get_secret_value(),) if self.api_key else ()
         proxy = proxy_secrets(self.proxy.get_secret_value()) if self.proxy else ()
-        return (self.api_key.get_secret_value(), *proxy, *secret_values(self.default_headers))
+        return (*key, *proxy, *secret_values(self.default_headers))
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         """Show the names of the headers, not their values."""
@@ -138,6 +146,7 @@ def read_settings(
     schema: str | None = None,
     port: int | str | None = None,
     extra: str | Mapping[str, Any] | None = None,
+    auth: str | None = None,
 ) -> ConnectionSettings:
     """Read the fields of an Airflow connection of the type ``openai_dest`` or ``openai``.
 
@@ -145,6 +154,7 @@ def read_settings(
     :class:`ConfigurationError` that names every fault, and never the key or a proxy's password.
 
     :param extra: the JSON text of the connection, or what it reads as.
+    :param auth: wins over what the connection says: ``none`` where the caller has a token of his own.
     """
     faults = [*_type_faults(conn_type), *_login_faults(login, password)]
     values: dict[str, Any] = {"api_key": password}
@@ -157,6 +167,7 @@ def read_settings(
         values |= _read_extra_fields(extra, hidden)
     except ValueError as fault:
         faults.append(Fault("Extra", str(fault)))
+    values |= {"auth": auth} if auth else {}
     hidden += _raw_secrets(values["api_key"], values.get("proxy"))
     return fill(ConnectionSettings, values, fields=FIELDS, faults=faults, secrets=hidden)
 
@@ -173,13 +184,13 @@ def _login_faults(login: str | None, password: str | None) -> Iterator[Fault]:
 
 def _read_extra_fields(extra: str | Mapping[str, Any] | None, hidden: tuple[str, ...]) -> dict[str, Any]:
     given = read_extra(extra)
-    if (mode := given.get("auth_type", "api_key")) != "api_key":
-        raise ValueError(f"auth_type is {mode!r}; only 'api_key' works here, with the key in the password")
+    if (mode := str(given.get("auth_type", "api_key"))) not in _OFFICIAL_AUTH:
+        raise ValueError(f"auth_type is {mode!r}; it must be one of {', '.join(_OFFICIAL_AUTH)}, or use auth")
     warn_of_unknown(given, (*EXTRAS, *_OFFICIAL_EXTRAS), hidden)
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {"auth": _OFFICIAL_AUTH[mode]}
     for name, attribute in EXTRAS.items():
-        if name in given:
-            values.setdefault(attribute, given[name])
+        if name in given and values.get(attribute) is None:
+            values[attribute] = given[name]
     return values | _read_client_kwargs(given.get("openai_client_kwargs", {}), hidden)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from airflow_provider_openai_dest.delivery.wire import WireRequest
@@ -27,11 +27,13 @@ class ApiAddress:
     A header that the request has itself wins over the connection's, except those of the account.
 
     :param headers: headers of the connection.
+    :param account: names of those that no request may replace.
     """
 
-    def __init__(self, headers: Mapping[str, str]) -> None:
+    def __init__(self, headers: Mapping[str, str], account: Iterable[str] = ACCOUNT_HEADERS) -> None:
         named = {name.lower(): value for name, value in headers.items()}
-        self._account = {name: value for name, value in named.items() if name in ACCOUNT_HEADERS}
+        fixed = {name.lower() for name in account}
+        self._account = {name: value for name, value in named.items() if name in fixed}
         self._headers = named | {"accept-encoding": "identity"}
 
     def __call__(self, request: RenderedRequest) -> WireRequest:

@@ -83,7 +83,7 @@ class AiohttpWire:
         self._verify = verify
         self._proxy = proxy
         self._max_answer_bytes = max_answer_bytes
-        self._secrets = Secrets(secrets)
+        self.secrets = Secrets(secrets)
         self._room = asyncio.Semaphore(LARGE_ANSWERS)
         self._session: aiohttp.ClientSession | None = None
         http, self._url, self._headers = _imported()
@@ -135,7 +135,7 @@ class AiohttpWire:
     async def _read(self, response: aiohttp.ClientResponse, room: _Room) -> WireReply:
         encoding = response.headers.get("content-encoding", "")
         pieces = response.content.iter_any()
-        status, headers = response.status, self._secrets.cut_from_headers(response.headers)
+        status, headers = response.status, self.secrets.cut_from_headers(response.headers)
         try:
             if not OK <= status < REDIRECT:
                 content = await read_refusal(pieces, encoding)
@@ -151,8 +151,8 @@ class AiohttpWire:
         return WireReply(
             status,
             headers if headers is response.headers else self._headers(headers),
-            self._secrets.cut_from_content(content),
-            self._secrets.cut_from_text(response.reason or ""),
+            self.secrets.cut_from_content(content),
+            self.secrets.cut_from_text(response.reason or ""),
             room.release,
         )
 
@@ -186,8 +186,8 @@ class AiohttpWire:
         if isinstance(error, self._aiohttp.ClientHttpProxyError):  # its own words hold the proxy's password
             return NoAnswerError(f"the proxy refuses the tunnel with HTTP {error.status}", left=False)
         if isinstance(error, self._aiohttp.ClientResponseError):  # its own words hold the URL
-            return NoAnswerError(f"the answer is no HTTP: {self._secrets.cut_from_text(error.message)}", left=left)
-        return NoAnswerError(self._secrets.cut_from_text(reason_of(error)), left=left)
+            return NoAnswerError(f"the answer is no HTTP: {self.secrets.cut_from_text(error.message)}", left=left)
+        return NoAnswerError(self.secrets.cut_from_text(reason_of(error)), left=left)
 
 
 async def _until_over(pieces: AsyncIterator[bytes], answer: StreamedAnswer) -> AsyncIterator[bytes]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from airflow_provider_openai_dest.delivery.attempts import Conclusion
 from airflow_provider_openai_dest.delivery.failed_answer import failure_of
+from airflow_provider_openai_dest.delivery.joining import joined, with_earlier
 from airflow_provider_openai_dest.delivery.nesting import DEEPEST, is_too_deep
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.delivery.vector import checked_vector
@@ -42,9 +45,9 @@ def read_outcomes(endpoint: EndpointTemplate, request: RenderedRequest, conclusi
     a request stands on its first record, whatever became of it.
     """
     if conclusion.verdict is not Verdict.DELIVERED or conclusion.response is None:
-        status = Status.PENDING if conclusion.is_open else Status.REJECTED
-        return [_outcome(record, conclusion, status=status, error=conclusion.error) for record in request.records]
+        return _without_answer(request, conclusion)
     answers, usage = _read_answer(endpoint, request, conclusion.response)
+    usage = with_earlier(usage, request)
     usages = [usage, *[None] * (len(request.records) - 1)]
     return [
         _outcome(record, conclusion, status=Status.REJECTED, error=answer.error, answer=answer.part, usage=usage)
@@ -52,6 +55,16 @@ def read_outcomes(endpoint: EndpointTemplate, request: RenderedRequest, conclusi
         else _outcome(record, conclusion, status=Status.DELIVERED, answer=answer, usage=usage)
         for record, answer, usage in zip(request.records, answers, usages, strict=True)
     ]
+
+
+def _without_answer(request: RenderedRequest, conclusion: Conclusion) -> list[Outcome]:
+    """Give the outcomes where no answer came; what earlier requests for the record used was paid all the same."""
+    status = Status.PENDING if conclusion.is_open else Status.REJECTED
+    outcomes = [_outcome(record, conclusion, status=status, error=conclusion.error) for record in request.records]
+    if usage := with_earlier(None, request):
+        is_left = status is Status.PENDING
+        outcomes[0] = replace(outcomes[0], usage=usage, maybe_billed=outcomes[0].maybe_billed or is_left)
+    return outcomes
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +142,9 @@ def _handed_out(endpoint: EndpointTemplate, request: RenderedRequest, body: Any)
     if request.pack is None or endpoint.packing is None:
         return [_writable(body)] * len(request.records)
     items = _ordered(_items(body, endpoint.packing), sum(len(member.values) for member in request.pack.members))
-    return list(_parts(request.pack.members, items, endpoint.vector_field, body.get("model")))
+    length = request.pack.rest.get(endpoint.vector_length_field or "")
+    check = partial(_checked, vector_field=endpoint.vector_field, length=length if isinstance(length, int) else None)
+    return list(_parts(request.pack.members, items, check, body.get("model"), endpoint.vector_field or ""))
 
 
 def _writable(answer: Any) -> Any:
@@ -164,22 +179,34 @@ def _is_place(index: Any, count: int) -> bool:
     return isinstance(index, int) and not isinstance(index, bool) and 0 <= index < count
 
 
-def _parts(members: Sequence[Member], items: list[Any], vector_field: str | None, model: Any) -> Iterator[Any]:
+def _parts(
+    members: Sequence[Member],
+    items: list[Any],
+    check: Callable[[Mapping[str, Any]], dict[str, Any]],
+    model: Any,
+    vector_field: str,
+) -> Iterator[Any]:
     start = 0
     for member in members:
         end = start + len(member.values)
         try:
-            own = [_checked(item, vector_field) for item in items[start:end]]
-            yield _writable({"model": model, "data": own} if member.is_list else {"model": model, **own[0]})
+            own = [check(item) for item in items[start:end]]
+            if member.portions is not None:
+                own = joined(member.portions, own, vector_field)
+            yield _writable({"model": model, "data": own} if _is_list(member) else {"model": model, **own[0]})
         except RecordError as error:
             yield _Refusal(error)
         start = end
 
 
-def _checked(item: Mapping[str, Any], vector_field: str | None) -> dict[str, Any]:
+def _is_list(member: Member) -> bool:
+    return member.is_list or (member.portions is not None and member.portions.later is not None)
+
+
+def _checked(item: Mapping[str, Any], vector_field: str | None, length: int | None) -> dict[str, Any]:
     fields = {name: value for name, value in item.items() if name not in ("index", "object")}
     if vector_field is not None:
-        fields[vector_field] = checked_vector(fields.get(vector_field))
+        fields[vector_field] = checked_vector(fields.get(vector_field), length)
     return fields
 
 

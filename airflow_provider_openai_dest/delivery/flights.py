@@ -87,7 +87,7 @@ class Flights:
     def add(self, request: RenderedRequest) -> bool:
         """Take a request of the source; True when there was none before."""
         self._fresh.append(request)
-        self._fresh_records += len(request.records)
+        self._fresh_records += request.size
         return len(self._fresh) == 1
 
     async def has_room(self) -> None:
@@ -115,7 +115,7 @@ class Flights:
             return self._retries[0][2]
         if self._fresh:
             flight = Flight(self._fresh.popleft(), self._policy, self._random)
-            self._fresh_records -= len(flight.request.records)
+            self._fresh_records -= flight.request.size
             if self._fresh_records < AHEAD_RECORDS // 2:
                 self._room.set()
             self._first.append(flight)
@@ -135,14 +135,14 @@ class Flights:
         else:
             heapq.heappop(self._retries)
         self.in_flight += 1
-        self._records += len(flight.request.records)
+        self._records += flight.request.size
         was_sent, flight.is_retry = flight.is_retry, True
         return was_sent
 
     def land(self, flight: Flight) -> None:
         """Count one as no longer on the wire."""
         self.in_flight -= 1
-        self._records -= len(flight.request.records)
+        self._records -= flight.request.size
 
     def again(self, flight: Flight, now: float) -> None:
         """Line one up for its next attempt: first of all after a shared wait, else when its own pause is over."""

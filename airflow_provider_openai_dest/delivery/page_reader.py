@@ -12,6 +12,7 @@ import msgspec
 
 from airflow_provider_openai_dest.connection.client import new_client
 from airflow_provider_openai_dest.connection.settings import ConnectionSettings
+from airflow_provider_openai_dest.connection.token import TokenSource
 from airflow_provider_openai_dest.delivery.attempts import (
     Attempt,
     Conclusion,
@@ -47,6 +48,7 @@ class PageReader:
     :param settings: the connection; its key goes to its origin only.
     :param path: path of the list; ``{field}`` in it is taken out of the query.
     :param query: parameters of every page.
+    :param tokens: gives the token where the connection's expires.
     :param max_wait: longest wait in seconds; None waits as long as it takes.
     """
 
@@ -58,11 +60,15 @@ class PageReader:
         *,
         policy: RetryPolicy,
         random: Random,
+        tokens: TokenSource | None = None,
         sleep: Callable[[float], None] = time.sleep,
         max_wait: float | None = None,
     ) -> None:
         self._settings = settings
+        self._tokens = tokens
         self._secrets = Secrets(settings.secrets)
+        if tokens is not None:
+            tokens.tell(self._secrets.add)
         self._path = path
         self._target = Target(settings.base_url, path)
         self._query = dict(query)
@@ -74,7 +80,7 @@ class PageReader:
     @contextmanager
     def pages(self) -> Iterator[FetchPage]:
         """Give what fetches the page at a place, while the ``with`` lasts."""
-        with new_client(self._settings) as client:
+        with new_client(self._settings, tokens=self._tokens) as client:
             yield lambda place: self._page(client, place)
 
     def _page(self, client: httpx.Client, place: Mapping[str, str]) -> Any:

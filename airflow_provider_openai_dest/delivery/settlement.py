@@ -32,6 +32,9 @@ APPEND = Flush(64, 0.02)
 QUEUE_LIMIT = 4096
 """Outcomes that may wait for the sinks before the sending waits too."""
 
+QUEUE_BYTES = 4 * 1024 * 1024
+"""So many bytes of their answers, likewise: a few hundred images would else be gigabytes before a slow storage."""
+
 Write = Callable[[Sequence[Outcome]], None]
 
 
@@ -50,6 +53,7 @@ class Settlement:
         self._flush = flush
         self._on_error = on_error
         self._waiting: list[Outcome] = []
+        self._held = 0
         self._written = asyncio.Event()
         self._is_due = asyncio.Event()
         self._has_ended = self._is_hurried = False
@@ -58,18 +62,21 @@ class Settlement:
         self.error: Exception | None = None
         self.unwritten = 0
 
-    async def put(self, outcomes: Sequence[Outcome], *, until_written: bool = False) -> None:
+    async def put(self, outcomes: Sequence[Outcome], *, held: int = 0, until_written: bool = False) -> None:
         """Take outcomes; waits while the sinks are behind.
 
+        :param held: bytes of the answer that they hold.
         :param until_written: wait until these are written, since they hold much memory until then.
         """
         self._waiting += outcomes
+        self._held += held
         written = self._written
-        if until_written or self._is_hurried or len(self._waiting) >= self._flush.records:
+        is_full = until_written or self._held >= QUEUE_BYTES or len(self._waiting) >= QUEUE_LIMIT
+        if is_full or self._is_hurried or len(self._waiting) >= self._flush.records:
             self._is_due.set()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._flush.seconds, self._is_due.set)
-        if until_written or len(self._waiting) >= QUEUE_LIMIT:
+        if is_full:
             await written.wait()
 
     def hurry(self) -> None:
@@ -112,7 +119,7 @@ class Settlement:
             self._timer.cancel()
         self._timer = None
         batch, written = self._waiting, self._written
-        self._waiting, self._written = [], asyncio.Event()
+        self._waiting, self._written, self._held = [], asyncio.Event(), 0
         if not self._has_ended:
             self._is_due.clear()
         return batch, written

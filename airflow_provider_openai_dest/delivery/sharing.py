@@ -90,7 +90,13 @@ def size_of(endpoint: EndpointTemplate, request: RenderedRequest, conclusion: Co
     if conclusion.response is None:
         return 0
     each = len(conclusion.response.content) // len(request.records)
-    return each if endpoint.vector_field else each * OBJECTS
+    return (each if endpoint.vector_field else each * OBJECTS) + _size_of_earlier(request)
+
+
+def _size_of_earlier(request: RenderedRequest) -> int:
+    """Give the bytes of what earlier requests for the same record have brought."""
+    portions = request.pack.members[0].portions if request.pack else None
+    return sum(len(str(value)) for item in portions.items for value in item.values()) if portions else 0
 
 
 def _without_record(outcome: Outcome) -> Ending:

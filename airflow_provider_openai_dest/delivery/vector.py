@@ -6,6 +6,7 @@ import math
 import sys
 from array import array
 from binascii import Error as Base64Error
+from collections.abc import Sequence
 from typing import Any
 
 from pybase64 import b64decode, b64encode
@@ -29,8 +30,27 @@ def encode_embedding(values: list[float]) -> str:
     return b64encode(vector.tobytes()).decode()
 
 
-def checked_vector(value: Any) -> str:
-    """Give the vector as base64, whichever form the server chose; RecordError when it is none, or not finite."""
+def averaged(texts: Sequence[str], weights: Sequence[float]) -> str:
+    """Give the weighted average of vectors, brought to length 1, as base64; zeros stay zeros.
+
+    As OpenAI does it with the chunks of a long text:
+    https://cookbook.openai.com/examples/embedding_long_inputs. RecordError when their lengths differ.
+    """
+    vectors = [decode_embedding(text) for text in texts]
+    if len({len(vector) for vector in vectors}) > 1:
+        raise RecordError("bad_answer", "the embeddings of an input's chunks have different lengths")
+    sums = [0.0] * len(vectors[0])
+    for vector, weight in zip(vectors, weights, strict=True):
+        sums = [so_far + weight * number for so_far, number in zip(sums, vector, strict=True)]
+    length = math.hypot(*sums) or 1.0
+    return encode_embedding([number / length for number in sums])
+
+
+def checked_vector(value: Any, length: int | None = None) -> str:
+    """Give the vector as base64, whichever form the server chose; RecordError when it is none, or not finite.
+
+    :param length: how many numbers it must have; None takes any.
+    """
     try:
         text = value if isinstance(value, str) else encode_embedding(value)
         content = b64decode(text, validate=True)
@@ -40,6 +60,9 @@ def checked_vector(value: Any) -> str:
         raise RecordError("bad_answer", f"the embedding can't be read: {len(content)} bytes are no whole floats")
     if not content or not _is_finite(content):
         raise RecordError("bad_answer", "the embedding is empty or has numbers that are not finite")
+    if length is not None and len(content) != length * FLOAT_BYTES:
+        numbers = len(content) // FLOAT_BYTES
+        raise RecordError("bad_answer", f"the embedding has {numbers} numbers, and {length} were asked for")
     return text
 
 

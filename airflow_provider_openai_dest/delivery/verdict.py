@@ -44,6 +44,7 @@ class VerdictTable:
     :param obeys_should_retry: whether the server's ``x-should-retry`` has the last word.
     :param stops_alike: by status, so many first records, all refused with the same words, are not at fault themselves
         but the model, the project or the template: the rest is not sent.
+    :param hints: by status, what a refusal may mean whose body is no error of the API's.
     :param stops_alike_otherwise: the same for the other refusals, 4xx; None never stops.
     """
 
@@ -54,6 +55,7 @@ class VerdictTable:
     otherwise: Verdict = Verdict.REJECTED
     obeys_should_retry: bool = True
     stops_alike: Mapping[int, int] = field(default_factory=dict)
+    hints: Mapping[int, str] = field(default_factory=dict)
     stops_alike_otherwise: int | None = None
 
 
@@ -78,6 +80,7 @@ OPENAI = VerdictTable(
         429: Verdict.WAIT,
     },
     stops_alike={403: 10, 404: 10},
+    hints={404: "what answers there may be no OpenAI API: look at the connection's base URL, OpenAI's ends in /v1"},
     stops_alike_otherwise=20,
 )
 
@@ -105,7 +108,7 @@ def judge(response: Reply, table: VerdictTable) -> Judgement:
     """Read what the server said; the answer's body is not looked at when the status is 2xx."""
     if response.is_success:
         return Judgement(Verdict.DELIVERED)
-    error, kinds = _read_error(response)
+    error, kinds = _read_error(response, table)
     for kind in kinds:
         if kind in table.by_code:
             return Judgement(table.by_code[kind], error)
@@ -133,20 +136,33 @@ _SHOULD_RETRY = {
 }
 
 
-def _read_error(response: Reply) -> tuple[RecordError, tuple[str, ...]]:
+def _read_error(response: Reply, table: VerdictTable) -> tuple[RecordError, tuple[str, ...]]:
     status = response.status_code
     body = _decoded(response.content)
     said = body.get("error", body) if isinstance(body, Mapping) else {}
+    hint = "" if isinstance(said, Mapping) and said.get("message") else table.hints.get(status, "")
     said = said if isinstance(said, Mapping) else {"message": said}
     code, kind, param = (_text(said.get(name), WORD_LIMIT) for name in ("code", "type", "param"))
     message = _text(said.get("message"), MESSAGE_LIMIT) or _text(said.get("detail"), MESSAGE_LIMIT)
+    message = message or f"the server answered {status} {response.reason_phrase}".rstrip()
+    more = "; ".join(filter(None, (_filtered(said), hint)))
     error = RecordError(
         code or kind or f"http_{status}",
-        message or f"the server answered {status} {response.reason_phrase}",
+        f"{message} ({more})" if more else message,
         param=param,
         status=status,
     )
     return error, tuple(word for word in (code, kind) if word)
+
+
+def _filtered(said: Mapping[str, Any]) -> str:
+    """Name what Azure's content filter found: https://learn.microsoft.com/azure/ai-foundry/openai/concepts/content-filter."""
+    inner = said.get("innererror")
+    found = inner.get("content_filter_result") if isinstance(inner, Mapping) else None
+    if not isinstance(found, Mapping):
+        return ""
+    names = [str(name) for name, what in found.items() if isinstance(what, Mapping) and what.get("filtered") is True]
+    return (_text(f"filtered: {', '.join(names)}", WORD_LIMIT) or "") if names else ""
 
 
 def _decoded(content: bytes) -> Any:

@@ -118,8 +118,15 @@ class Secrets:
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        found = {spelling for secret in secrets if len(secret) >= SHORTEST_SECRET for spelling in spellings_of(secret)}
-        self._secrets = tuple((secret, secret.encode()) for secret in sorted(found, key=len, reverse=True))
+        self._secrets: tuple[tuple[str, bytes], ...] = ()
+        for secret in secrets:
+            self.add(secret)
+
+    def add(self, secret: str) -> None:
+        """Cut out this one as well, from now on; any thread may call it."""
+        if len(secret) >= SHORTEST_SECRET:
+            found = {*spellings_of(secret), *(known for known, _ in self._secrets)}
+            self._secrets = tuple((text, text.encode()) for text in sorted(found, key=len, reverse=True))
 
     def cut_from_content(self, content: bytes) -> bytes:
         """Give the content without them."""

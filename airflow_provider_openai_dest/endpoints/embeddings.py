@@ -10,8 +10,15 @@ CREATE_EMBEDDING = EndpointTemplate(
     required=("model", "input"),
     optional=("dimensions", "encoding_format", "user"),
     defaults={"encoding_format": "base64"},
-    packing=Packing(request_field="input", response_items="data", max_records=2048, max_tokens=300_000),
+    packing=Packing(
+        request_field="input",
+        response_items="data",
+        max_records=2048,
+        max_tokens=300_000,
+        max_value_tokens={"text-embedding-": 8192},
+    ),
     vector_field="embedding",
+    vector_length_field="dimensions",
     deterministic=True,
     batchable=True,
 )

@@ -27,9 +27,22 @@ CREATE_IMAGE_EDIT = EndpointTemplate(
     required=("model", "prompt", "image"),
     optional=(
         *("mask", "markup", "n", "size", "quality", "background", "output_format", "output_compression"),
-        *("input_fidelity", "complexity", "user"),
+        *("input_fidelity", "complexity", "frame_count", "frame_duration_ms", "svg", "safety_identifier", "user"),
     ),
     file_fields=("image", "mask", "markup"),
     answer_files=AnswerFiles(items="data", field="b64_json", folder="images"),
     images_field="n",
+)
+
+CREATE_IMAGE_EDIT_JSON = EndpointTemplate(
+    name="create_image_edit_json",
+    path="/images/edits",
+    required=("model", "prompt", "images"),
+    optional=(
+        *("mask", "n", "size", "quality", "background", "moderation", "output_format", "output_compression"),
+        *("input_fidelity", "complexity", "frame_count", "frame_duration_ms", "svg", "safety_identifier", "user"),
+    ),
+    answer_files=AnswerFiles(items="data", field="b64_json", folder="images"),
+    images_field="n",
+    batchable=True,
 )

@@ -25,12 +25,14 @@ class Packing:
         (a missing ``index`` means the order of the list).
     :param max_records: values in one request at most.
     :param max_tokens: sum of the estimated tokens in one request at most.
+    :param max_value_tokens: tokens of one value at most, by how the model's name begins; others are not looked at.
     """
 
     request_field: str
     response_items: str
     max_records: int
     max_tokens: int
+    max_value_tokens: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,7 @@ class EndpointTemplate:
     :param answer_files: which part of the answer is a file; None when it is all JSON.
     :param vector_field: field of the answer (of a packed item) that holds a base64 float32 vector, checked for length
         and finiteness.
+    :param vector_length_field: body field that says how many numbers such a vector has, where it is given.
     :param images_field: body field with the number of images that are asked for, which count against images a minute.
     :param failed_when: paths into an answer, and the values there that make a 200 answer a failure of the record;
         ``[*]`` is any item of a list or field of an object, the value ``"*"`` anything but null or "".
@@ -90,6 +93,7 @@ class EndpointTemplate:
     answer: Answer = "json"
     answer_files: AnswerFiles | None = None
     vector_field: str | None = None
+    vector_length_field: str | None = None
     images_field: str | None = None
     failed_when: Mapping[str, tuple[str | bool, ...]] = field(default_factory=dict)
     error_is_data: bool = False

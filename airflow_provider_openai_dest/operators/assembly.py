@@ -16,9 +16,10 @@ from airflow_provider_openai_dest.checkpoint.fates import Fates
 from airflow_provider_openai_dest.checkpoint.ownership import Ownership
 from airflow_provider_openai_dest.checkpoint.replay import Replay
 from airflow_provider_openai_dest.checkpoint.tidy_results import TidyForm, TidyResults
-from airflow_provider_openai_dest.connection.client import request_headers, ssl_context
+from airflow_provider_openai_dest.connection.client import account_headers, request_headers, ssl_context
 from airflow_provider_openai_dest.connection.proxy import proxy_url
 from airflow_provider_openai_dest.connection.settings import ConnectionSettings
+from airflow_provider_openai_dest.connection.token import TokenSource
 from airflow_provider_openai_dest.connection.webhook_settings import WebhookSettings
 from airflow_provider_openai_dest.delivery.addressing import ApiAddress
 from airflow_provider_openai_dest.delivery.aiohttp_wire import AiohttpWire
@@ -31,6 +32,8 @@ from airflow_provider_openai_dest.delivery.outcome import Outcome
 from airflow_provider_openai_dest.delivery.rate_limit import Limits
 from airflow_provider_openai_dest.delivery.sent_body import with_bodies
 from airflow_provider_openai_dest.delivery.settlement import APPEND, PUT
+from airflow_provider_openai_dest.delivery.token_wire import TokenWire
+from airflow_provider_openai_dest.delivery.wire import Wire
 from airflow_provider_openai_dest.destination import INTAKE_CHUNK, Destination
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.exceptions import SinkError, TransientError
@@ -88,17 +91,12 @@ def new_dispatcher(
     speed: Speed,
     policy: RetryPolicy,
     may_send: Callable[[], bool] = lambda: True,
+    tokens: TokenSource | None = None,
 ) -> Dispatcher:
-    """Make the dispatcher of a connection."""
+    """Make the dispatcher of a connection; ``tokens`` gives the token where the connection's expires."""
     return Dispatcher(
-        AiohttpWire(
-            settings.timeout,
-            ssl_context(settings),
-            proxy=proxy_url(settings),
-            secrets=settings.secrets,
-            collects_streams=True,
-        ),
-        ApiAddress(request_headers(settings)),
+        _new_wire(settings, tokens, may_send),
+        ApiAddress(request_headers(settings), account_headers(settings)),
         policy=policy,
         limits=Limits(
             requests_per_minute=speed.requests_per_minute or settings.requests_per_minute,
@@ -112,6 +110,20 @@ def new_dispatcher(
         max_wait=speed.max_wait,
         may_send=may_send,
     )
+
+
+def _new_wire(settings: ConnectionSettings, tokens: TokenSource | None, may_send: Callable[[], bool]) -> Wire:
+    wire = AiohttpWire(
+        settings.timeout,
+        ssl_context(settings),
+        proxy=proxy_url(settings),
+        secrets=settings.secrets,
+        collects_streams=True,
+    )
+    if tokens is None:
+        return wire
+    tokens.tell(wire.secrets.add)
+    return TokenWire(wire, tokens, settings.credential, may_send)
 
 
 class Delivery:

@@ -59,10 +59,20 @@ class OpenAIListSource:
         from airflow_provider_openai_dest.hooks.openai_dest import OpenAIDestHook
         from airflow_provider_openai_dest.sources.pages import PagesSource
 
-        settings = OpenAIDestHook(render(self.conn_id) or conn_id).settings
+        hook = OpenAIDestHook(render(self.conn_id) or conn_id)
+        settings = hook.settings
         path, query = render(self.path), render(dict(self.query))
         _check_path(path)
-        reader = PageReader(settings, path, query, policy=RetryPolicy(), random=random.random, max_wait=max_wait)
+        version = {"api-version": settings.api_version} if settings.kind.has_deployments else {}
+        reader = PageReader(
+            settings,
+            path,
+            {**version, **query},
+            policy=RetryPolicy(),
+            random=random.random,
+            tokens=hook.tokens,
+            max_wait=max_wait,
+        )
         parameters = ", ".join(f"{name}={value}" for name, value in sorted(query.items()))
         name = f"the list {path}" + (f" with {parameters}" if parameters else "")
         return PagesSource(reader.pages, name, key=key or self.key, items=self.items)

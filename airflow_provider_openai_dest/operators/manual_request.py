@@ -106,12 +106,12 @@ class OpenAIManualRequestOperator(OpenAISendRecordsOperator):
         from airflow_provider_openai_dest.rendering.renderer import RequestForm
 
         return RequestForm(
-            self.endpoint_template(),
+            self.spoken_endpoint(settings),
             base_url=settings.base_url,
             headers=self.headers,
             query=self.query_template(),
             files=file_references(self.files_root, self.storage_conn_id),
-            check=self.body_check(),
+            check=self.body_check(settings),
         )
 
     def argument_checks(self) -> Iterable[Callable[[], object]]:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
 from airflow_provider_openai_dest.checkpoint.replay import Replay
 from airflow_provider_openai_dest.checkpoint.tidy_results import TidyForm
+from airflow_provider_openai_dest.connection.model_dates import check_model, has_dates
 from airflow_provider_openai_dest.connection.settings import ConnectionSettings
 from airflow_provider_openai_dest.delivery.answer import ReadOutcomes, read_outcomes
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.hooks.openai_dest import OpenAIDestHook
 from airflow_provider_openai_dest.hooks.webhook import OpenAIDestWebhookHook
+from airflow_provider_openai_dest.operators.airflow_versions import airflow_home, read_option
 from airflow_provider_openai_dest.operators.assembly import Delivery, Speed, Storage, new_dispatcher
 from airflow_provider_openai_dest.operators.metrics import meter_of
 from airflow_provider_openai_dest.operators.places import (
@@ -38,8 +42,10 @@ if TYPE_CHECKING:
 
 def prepare(operator: OpenAISendRecordsOperator, source: Source, context: Context) -> Delivery:
     """Make what one try of a task delivers with; raises CheckpointMismatchError when it is not what went before."""
-    settings = OpenAIDestHook(operator.conn_id).settings
+    hook = OpenAIDestHook(operator.conn_id)
+    settings = hook.settings
     webhook = OpenAIDestWebhookHook(operator.webhook_conn_id).settings if operator.webhook_conn_id else None
+    _check_model(operator, settings)
     endpoint = operator.endpoint_template()
     renderer = operator.renderer(operator.request_form(settings))
     fingerprint = fingerprint_of(operator, settings, source)
@@ -49,7 +55,9 @@ def prepare(operator: OpenAISendRecordsOperator, source: Source, context: Contex
     return Delivery(
         endpoint=endpoint,
         renderer=renderer,
-        dispatcher=new_dispatcher(settings, _speed_of(operator), _policy_of(operator), ownership.is_kept),
+        dispatcher=new_dispatcher(
+            settings, _speed_of(operator), _policy_of(operator), ownership.is_kept, tokens=hook.tokens
+        ),
         log=log,
         storage=Storage(
             keep_records=operator.keep_records,
@@ -80,7 +88,7 @@ def fingerprint_of(operator: OpenAISendRecordsOperator, settings: ConnectionSett
     template = json.dumps(parts, sort_keys=True, default=repr)
     return {
         "connection": operator.conn_id,
-        "origin": settings.base_url,
+        "origin": settings.base_url + (f"/deployments/{settings.deployment}" if settings.deployment else ""),
         "organization": settings.organization or "",
         "project": settings.project or "",
         "endpoint": f"{operator.endpoint_template().method} {operator.endpoint_template().path}",
@@ -88,6 +96,21 @@ def fingerprint_of(operator: OpenAISendRecordsOperator, settings: ConnectionSett
         "template": hashlib.sha256(template.encode()).hexdigest()[:16],
         "source": str(source.fingerprint()),
     }
+
+
+def _check_model(operator: OpenAISendRecordsOperator, settings: ConnectionSettings) -> None:
+    """Refuse a model that has ended, and log what ends soon; the model of a record is the API's to refuse."""
+    model = operator.one_model()
+    if (
+        model is None
+        or not has_dates(settings)
+        or read_option("check_models").strip().lower() in ("false", "f", "0", "no", "off")
+    ):
+        return
+    finding = check_model(model, settings, Path(airflow_home()) / "openai_dest" / ".models", now=time.time())
+    if finding is not None:
+        say = operator.log.warning if finding.kind == "warning" else operator.log.info
+        say("%s", finding.text)
 
 
 def _open_log(operator: OpenAISendRecordsOperator, context: Context, fingerprint: dict[str, str]) -> DeliveryLog:
@@ -140,7 +163,12 @@ def _tidy_form_of(operator: OpenAISendRecordsOperator) -> TidyForm:
     vector_field = operator.endpoint_template().vector_field
     if vector_field and (extraction := operator.extraction()):
         vector_field = extraction.name_of(vector_field)
-    return TidyForm(format=operator.results_format, order=operator.results_order, vector_field=vector_field)
+    return TidyForm(
+        format=operator.results_format,
+        order=operator.results_order,
+        vector_field=vector_field,
+        has_plain_vectors=operator.has_plain_vectors(),
+    )
 
 
 def _policy_of(operator: OpenAISendRecordsOperator) -> RetryPolicy:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from airflow_provider_openai_dest.delivery.text_format import TextFormat
     from airflow_provider_openai_dest.delivery.tolerance import Tolerance
     from airflow_provider_openai_dest.operators.assembly import Delivery
+    from airflow_provider_openai_dest.rendering.duplicates import Originals
+    from airflow_provider_openai_dest.rendering.long_inputs import LongInputs
     from airflow_provider_openai_dest.rendering.renderer import Renderer, RequestForm
     from airflow_provider_openai_dest.sources.record import Source
     from airflow_provider_openai_dest.validation.body_check import BodyCheck
@@ -47,6 +49,7 @@ ResultsOrder = Literal["completion", "input"]
 Resume = Literal["auto", "always", "never"]
 OnMismatch = Literal["fail", "restart"]
 Validate = Literal["strict", "warn", "off"]
+OPENAI_SERVERS = ("azure", "azure_classic", "openai")
 FORMATS = ("csv", "json", "jsonl", "ndjson", "tsv")
 
 
@@ -74,7 +77,8 @@ class OpenAISendRecordsOperator(BaseOperator):
     :param missing: what a missing field does: ``reject`` the record, send ``null``, or ``omit`` the field.
     :param validate: what is done with a body that the API would certainly refuse: ``strict`` rejects the record unsent
         (and fails the task at its start when all records share the fault), ``warn`` logs the first of each kind and
-        sends it, ``off`` looks at the required fields alone.
+        sends it, ``off`` looks at the required fields alone. Default: ``strict``, and ``warn`` for servers that are
+        not OpenAI's.
     :param text_format: form of the answer's text, for chat completions and responses: a pydantic model, a dataclass, a
         TypedDict, a JSON Schema, or the dotted path of one. The API is told to keep to it, and each answer holds the
         object under ``output_parsed``; a text that does not fit rejects the record and is kept.
@@ -135,7 +139,7 @@ class OpenAISendRecordsOperator(BaseOperator):
         body: Any = None,
         fields: dict[str, Any] | None = None,
         missing: Missing = "reject",
-        validate: Validate = "strict",
+        validate: Validate | None = None,
         text_format: Any = None,
         extract: Mapping[str, str] | None = None,
         results: str | None = None,
@@ -240,14 +244,17 @@ class OpenAISendRecordsOperator(BaseOperator):
 
         return TextFormat(self.text_format, self.endpoint_template())
 
-    def body_check(self) -> BodyCheck | None:
+    def body_check(self, settings: ConnectionSettings) -> BodyCheck | None:
         """Look at what all bodies share, and make what looks at the rest; raises ConfigurationError with all faults."""
-        self._check_completeness()
-        if self.validate == "off":
+        endpoint = self.spoken_endpoint(settings)
+        self._check_completeness(endpoint.required)
+        validate = self.validate or ("strict" if settings.server in OPENAI_SERVERS else "warn")
+        if validate == "off":
             return None
         from airflow_provider_openai_dest.validation.body_check import check_of
 
-        self._body_check = check_of(self.endpoint_template(), self.body_template(), self.validate)
+        in_url = {"model"} if settings.deployment else set()
+        self._body_check = check_of(endpoint, self.body_template(), validate, in_url=in_url)
         return self._body_check
 
     def read_source(self) -> Source:
@@ -265,13 +272,27 @@ class OpenAISendRecordsOperator(BaseOperator):
 
     def renderer(self, form: RequestForm) -> Renderer:
         """Make what turns records into requests: packed where the endpoint takes several records."""
-        from airflow_provider_openai_dest.rendering.duplicates import Originals
         from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, SingleRenderer
 
-        renderer = PackedRenderer if form.endpoint.packing else SingleRenderer
-        is_once = form.endpoint.deterministic if self.deduplicate is None else self.deduplicate
-        originals = Originals(keeps_all=form.endpoint.packing is None) if is_once else None
-        return renderer(form, self.body_template(), originals)
+        if form.endpoint.packing is None:
+            return SingleRenderer(form, self.body_template(), self.originals())
+        return PackedRenderer(form, self.body_template(), self.originals(), self.long_inputs())
+
+    def originals(self) -> Originals | None:
+        """Make what finds equal requests; None sends each."""
+        from airflow_provider_openai_dest.rendering.duplicates import Originals
+
+        endpoint = self.endpoint_template()
+        is_once = endpoint.deterministic if self.deduplicate is None else self.deduplicate
+        return Originals(keeps_all=endpoint.packing is None) if is_once else None
+
+    def long_inputs(self) -> LongInputs | None:
+        """Give what becomes of packed inputs that are too long; None rejects them."""
+        return None
+
+    def has_plain_vectors(self) -> bool:
+        """Tell whether files of JSON Lines show the numbers of a vector, and not its bytes."""
+        return False
 
     def request_form(self, settings: ConnectionSettings) -> RequestForm:
         """Make the parts of the requests that are the same for all records."""
@@ -279,11 +300,27 @@ class OpenAISendRecordsOperator(BaseOperator):
         from airflow_provider_openai_dest.rendering.renderer import RequestForm
 
         return RequestForm(
-            self.endpoint_template(),
+            self.spoken_endpoint(settings),
             base_url=settings.base_url,
             files=file_references(self.files_root, self.storage_conn_id),
-            check=self.body_check(),
+            check=self.body_check(settings),
+            has_rules=self.validate in (None, "strict"),
         )
+
+    def spoken_endpoint(self, settings: ConnectionSettings) -> EndpointTemplate:
+        """Give the endpoint as the connection's server has it; raises ConfigurationError when it has not."""
+        from airflow_provider_openai_dest.rendering.dialect import Dialect
+
+        dialect = Dialect(
+            base_url=settings.base_url,
+            server=settings.server,
+            can=settings.can,
+            deployment=settings.deployment,
+            api_version=settings.api_version,
+            is_admin=settings.auth == "admin_key",
+        )
+        body = self.body if isinstance(self.body, Mapping) else {}
+        return dialect.spoken(self.endpoint_template(), {*self.fields, *body})
 
     def template_parts(self) -> list[Any]:
         """Give what shapes the requests: if it changes under a half-done delivery, the delivery is refused."""
@@ -411,19 +448,22 @@ class OpenAISendRecordsOperator(BaseOperator):
             parse_key(self.key)
 
     def _check_template(self) -> None:
-        is_whole = is_final(self.body, self.fields, self.endpoint_template().path)
+        endpoint = self.endpoint_template()
+        is_whole = is_final(self.body, self.fields, endpoint.path)
         is_here = not isinstance(self.text_format, str)  # a path is imported when the task runs
         if is_whole and is_here and self.missing in get_args(Missing):
-            self._check_completeness()
+            # Where the connection names a deployment, no body has a model: that is known when the task runs.
+            self._check_completeness([name for name in endpoint.required if name != "model"])
 
-    def _check_completeness(self) -> None:
+    def _check_completeness(self, required: Iterable[str]) -> None:
         """Refuse a body that lacks, or leaves empty, a required field for every record."""
-        endpoint, template = self.endpoint_template(), self.body_template()
+        template = self.body_template()
         names = template.names()
         if names is None:
             return
-        if absent := [name for name in endpoint.required if name not in names or template.is_null(name)]:
-            raise ConfigurationError(f"{endpoint.name} needs {' and '.join(map(repr, absent))}, which no body has")
+        if absent := [name for name in required if name not in names or template.is_null(name)]:
+            name = self.endpoint_template().name
+            raise ConfigurationError(f"{name} needs {' and '.join(map(repr, absent))}, which no record's body has")
 
     def _tolerance(self) -> Tolerance:
         from airflow_provider_openai_dest.delivery.tolerance import Tolerance

@@ -105,10 +105,10 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
 
         found = self._found()
         return RequestForm(
-            self.endpoint_template(),
+            self.spoken_endpoint(settings),
             base_url=settings.base_url,
             files=FileReferences(tuple(found), found.__getitem__),
-            check=self.body_check(),
+            check=self.body_check(settings),
         )
 
     def template_parts(self) -> list[Any]:

@@ -79,6 +79,11 @@ class Originals:
             self._on_their_way[key] = Original() if is_wanted else None
             return None
 
+    def withdraw(self, key: Key) -> None:
+        """Take back one that is not sent after all; called before another is looked for."""
+        with self._lock:
+            self._on_their_way.pop(key, None)
+
     def close(self, keys: Sequence[Key]) -> list[Original | None]:
         """Take those that have ended, and give the ones of which somebody wants to know what came of them.
 

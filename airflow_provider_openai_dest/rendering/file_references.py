@@ -46,10 +46,11 @@ class FileReferences:
     def parts(self, name: str, value: Any) -> list[FilePart]:
         """Give the parts for one body field: a URI, or a list of URIs which become ``name[]``."""
         if isinstance(value, (list, tuple)):
-            return [self._part(f"{name}[]", item) for item in value]
-        return [self._part(name, value)]
+            return [self.part(f"{name}[]", item) for item in value]
+        return [self.part(name, value)]
 
-    def _part(self, name: str, uri: Any) -> FilePart:
+    def part(self, name: str, uri: Any) -> FilePart:
+        """Give the part for one file; raises RecordError when it may not be read, or is not there."""
         if not (isinstance(uri, str) and uri and any(_is_inside(uri, root) for root in self._roots)):
             raise RecordError(
                 "file_outside_root", f"{name} must name a file in {' or '.join(self._roots[:3])}", param=name

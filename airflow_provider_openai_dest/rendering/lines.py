@@ -93,7 +93,11 @@ class LinesRenderer:
         for spool in spools.values():
             yield self._request(spool, *spool.records)
 
-    def split(self, request: RenderedRequest) -> Sequence[RenderedRequest]:  # noqa: ARG002 - part of the protocol
+    def split(
+        self,
+        request: RenderedRequest,  # noqa: ARG002 - part of the protocol
+        error: RecordError | None = None,  # noqa: ARG002
+    ) -> Sequence[RenderedRequest]:
         """Never: half a file is another file."""
         return ()
 

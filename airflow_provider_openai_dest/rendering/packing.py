@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
+from msgspec.structs import replace
+
 from airflow_provider_openai_dest.endpoints.template import Packing
-from airflow_provider_openai_dest.exceptions import RecordError
+from airflow_provider_openai_dest.exceptions import ConfigurationError, RecordError
 from airflow_provider_openai_dest.rendering.duplicates import Duplicate, Key, Original, Originals
 from airflow_provider_openai_dest.rendering.encoding import encode_json
+from airflow_provider_openai_dest.rendering.head_room import HeadRoom
+from airflow_provider_openai_dest.rendering.long_inputs import LongInputs
+from airflow_provider_openai_dest.rendering.portions import Chunk, Portions, take
 from airflow_provider_openai_dest.rendering.request import Member, Pack
-from airflow_provider_openai_dest.rendering.tokens import estimate_tokens, token_counter
+from airflow_provider_openai_dest.rendering.tokens import CountTokens
 from airflow_provider_openai_dest.sources.record import Record
 
 _TOKEN_BOUND = 1 << 32
@@ -29,11 +36,23 @@ class Packer:
 
     :param packing: the endpoint's limits.
     :param originals: what is not put in a pack again; None puts every record in one.
+    :param long_inputs: what becomes of inputs that are too long.
+    :param head_room: the tokens that are packed; None packs up to the endpoint's own limit.
     """
 
-    def __init__(self, packing: Packing, originals: Originals | None = None) -> None:
+    def __init__(
+        self,
+        packing: Packing,
+        originals: Originals | None = None,
+        *,
+        long_inputs: LongInputs | None = None,
+        head_room: HeadRoom | None = None,
+    ) -> None:
         self._packing = packing
         self._originals = originals
+        self._long_inputs = long_inputs or LongInputs()
+        self._head_room = head_room or HeadRoom(packing.max_tokens)
+        self._measure: tuple[str, CountTokens, int] | None = None
         self._duplicates = 0
         self._shared = b""
         self._open: dict[tuple[bytes, bool], _OpenPack] = {}
@@ -58,18 +77,36 @@ class Packer:
                 yield Duplicate(record=record, original=original)
                 yield from self._close_for(original)
                 return
-        model = rest.get("model")
-        count = token_counter(model) if isinstance(model, str) else estimate_tokens
-        member = Member(
-            record=record,
-            values=values,
-            tokens=sum(map(count, values)),
-            is_list=values is value,
-            key=key,
-        )
-        group = (shared, isinstance(values[0], str))
+        try:
+            member = self._member(record, values, rest.get("model"), is_list=values is value, key=key)
+        except RecordError:
+            if self._originals is not None:
+                self._originals.withdraw(key)
+            raise
+        yield from self._put(member, rest, (shared, isinstance(member.values[0], str)))
+
+    def close(self) -> Iterator[Pack]:
+        """Give the packs that are still open."""
+        while self._open:
+            yield self._open.pop(next(iter(self._open))).close()
+
+    def _member(self, record: Record, values: Sequence[Any], model: Any, *, is_list: bool, key: Key) -> Member:
+        """Make a record's part of a pack, cut where it is too long; RecordError when it may not be."""
+        name = model if isinstance(model, str) else ""
+        count, limit = self._measured_by(name)
+        member = Member(record=record, values=values, tokens=sum(map(count, values)), is_list=is_list, key=key)
+        if member.tokens <= limit:
+            return member
+        chunks = self._long_inputs.cut(values, name, count, limit)
+        return member if chunks is None else self._first_portion(member, chunks)
+
+    def _put(self, member: Member, rest: dict[str, Any], group: tuple[bytes, bool]) -> Iterator[Pack]:
+        """Put a member in its group's open pack, and give the packs that it closed; one with more to come is alone."""
+        if member.portions is not None and member.portions.later is not None:
+            yield Pack(rest=rest, members=(member,))
+            return
         pack = self._open.get(group)
-        if pack is not None and not pack.has_room(member, self._packing):
+        if pack is not None and not pack.has_room(member, self._packing.max_records, self._head_room.tokens):
             yield self._open.pop(group).close()
             pack = None
         if pack is None:
@@ -78,10 +115,20 @@ class Packer:
         if len(self._open) > OPEN_PACKS:
             yield self._open.pop(next(iter(self._open))).close()
 
-    def close(self) -> Iterator[Pack]:
-        """Give the packs that are still open."""
-        while self._open:
-            yield self._open.pop(next(iter(self._open))).close()
+    def _measured_by(self, model: str) -> tuple[CountTokens, int]:
+        """Give what counts a model's tokens, and how many one input may have."""
+        if self._measure is None or self._measure[0] != model:
+            limit = self._long_inputs.limit(model, self._packing.max_value_tokens)
+            try:
+                self._measure = (model, self._long_inputs.counter(model), limit)
+            except ConfigurationError as error:  # of this record's own model: the others may have one that is known
+                raise RecordError("unknown_vocabulary", str(error), param="model") from None
+        return self._measure[1:]
+
+    def _first_portion(self, member: Member, chunks: Iterator[Chunk]) -> Member:
+        portions = Portions(later=chunks, is_averaged=self._long_inputs.is_averaged, names_input=member.is_list)
+        is_list = member.is_list or self._long_inputs.gives_list
+        return next_portion(replace(member, is_list=is_list), portions, self._packing, self._head_room.tokens)
 
     def _close_for(self, original: Original) -> Iterator[Pack]:
         """Give the open packs when many duplicates wait for them."""
@@ -98,11 +145,8 @@ class _OpenPack:
         self._values = 0
         self._tokens = 0
 
-    def has_room(self, member: Member, packing: Packing) -> bool:
-        return (
-            self._values + len(member.values) <= packing.max_records
-            and self._tokens + member.tokens <= packing.max_tokens
-        )
+    def has_room(self, member: Member, max_values: int, max_tokens: int) -> bool:
+        return self._values + len(member.values) <= max_values and self._tokens + member.tokens <= max_tokens
 
     def add(self, member: Member) -> None:
         self._members.append(member)
@@ -146,9 +190,44 @@ def halves(pack: Pack) -> tuple[Pack, Pack]:
     )
 
 
+def halved_values(pack: Pack) -> Pack | None:
+    """Give the first half of a lone record's values, with the others to follow; None when it has only one."""
+    (member,) = pack.members
+    middle = len(member.values) // 2
+    if not middle:
+        return None
+    known = member.portions or Portions()
+    before = len(known.spans) - len(member.values)
+    spans = known.spans[before:] or [None] * len(member.values)
+    tokens = [span.tokens if span else -(-member.tokens // len(member.values)) for span in spans]
+    chunks = [Chunk(*given) for given in zip(member.values, tokens, spans, strict=True)]
+    portions = replace(
+        known,
+        spans=known.spans[: before + middle] if known.spans else (),
+        later=chain(chunks[middle:], known.later or ()),
+    )
+    first = replace(member, values=member.values[:middle], tokens=sum(tokens[:middle]), portions=portions)
+    return Pack(rest=pack.rest, members=(first,))
+
+
+def next_portion(member: Member, portions: Portions, packing: Packing, max_tokens: int) -> Member:
+    """Give a record's part of the next request: as many of the chunks that are left as go in one."""
+    later = portions.later or iter(())
+    helping, later_still = take(later, max_values=packing.max_records, max_tokens=max_tokens)
+    return replace(
+        member,
+        values=tuple([chunk.value for chunk in helping.chunks]),
+        tokens=helping.tokens,
+        portions=replace(portions, spans=portions.spans + helping.spans, later=later_still),
+    )
+
+
 def packed_body(pack: Pack, packing: Packing) -> dict[str, Any]:
     """Give the body of the request: the shared fields and one list of all values."""
-    return {**pack.rest, packing.request_field: [value for member in pack.members for value in member.values]}
+    values = [value for member in pack.members for value in member.values]
+    if isinstance(values[0], (array, list, tuple)):
+        values = [list(value) for value in values]
+    return {**pack.rest, packing.request_field: values}
 
 
 def _is_token(value: Any) -> bool:

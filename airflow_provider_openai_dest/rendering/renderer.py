@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
@@ -15,13 +16,19 @@ from airflow_provider_openai_dest.rendering.body_fault import BodyFault, CheckBo
 from airflow_provider_openai_dest.rendering.duplicates import Claim, Duplicate, Key, Originals
 from airflow_provider_openai_dest.rendering.encoding import as_text, encode_json, encode_text
 from airflow_provider_openai_dest.rendering.file_references import FileReferences
+from airflow_provider_openai_dest.rendering.head_room import HeadRoom, is_about_size
+from airflow_provider_openai_dest.rendering.image_rules import RULES
+from airflow_provider_openai_dest.rendering.long_inputs import LongInputs
 from airflow_provider_openai_dest.rendering.multipart import FilePart, MultipartBody, flat_fields
-from airflow_provider_openai_dest.rendering.packing import Packer, halves, packed_body
-from airflow_provider_openai_dest.rendering.request import Member, Pack, RefusedRecord, RenderedRequest
+from airflow_provider_openai_dest.rendering.packing import Packer, halved_values, halves, next_portion, packed_body
+from airflow_provider_openai_dest.rendering.portions import Portions
+from airflow_provider_openai_dest.rendering.request import Following, Member, Pack, RefusedRecord, RenderedRequest
 from airflow_provider_openai_dest.rendering.request_headers import RequestHeaders
 from airflow_provider_openai_dest.rendering.target import Target
 from airflow_provider_openai_dest.rendering.tokens import BYTES_A_TOKEN
 from airflow_provider_openai_dest.sources.record import Record
+
+MOST_DIGITS = 6
 
 Rendered = RenderedRequest | RefusedRecord | Duplicate
 
@@ -35,8 +42,8 @@ class Renderer(Protocol):
     def render(self, records: Iterable[Record]) -> Iterator[Rendered]:
         """Render the records in order."""
 
-    def split(self, request: RenderedRequest) -> Sequence[RenderedRequest]:
-        """Cut a refused request in two; empty when it can't be cut."""
+    def split(self, request: RenderedRequest, error: RecordError | None = None) -> Sequence[RenderedRequest]:
+        """Cut a request that was refused with this error in two; empty when it can't be cut."""
 
 
 class RequestForm:
@@ -45,6 +52,7 @@ class RequestForm:
     :param headers: headers of the Dag author's own; their values may hold placeholders.
     :param query: parameters of the URL beside those of the endpoint's path.
     :param check: finds what is wrong with a body; None looks for the required fields alone.
+    :param has_rules: whether the rules of the endpoint, such as those of images, refuse a body.
     """
 
     def __init__(
@@ -56,12 +64,19 @@ class RequestForm:
         query: BodyTemplate | None = None,
         files: FileReferences | None = None,
         check: CheckBody | None = None,
+        has_rules: bool = True,
     ) -> None:
         self.endpoint = endpoint
         self.target = Target(base_url, endpoint.path, query)
+        self.files = files
         self._headers = RequestHeaders(headers or {})
         self._check = check
-        self._files = files
+        self._rule = RULES.get(endpoint.name) if has_rules else None
+        self._parts: dict[str, Any] = {"base_url": base_url, "query": query, "headers": headers, "files": files}
+
+    def to(self, endpoint: EndpointTemplate) -> RequestForm:
+        """Give the same parts for another endpoint, for bodies that were checked."""
+        return RequestForm(endpoint, **self._parts)
 
     @property
     def uses_record(self) -> bool:
@@ -78,6 +93,8 @@ class RequestForm:
             if body.get(name) is None:
                 raise self._refusal(body)
         checked = {**self.endpoint.defaults, **body}
+        if self._rule is not None:
+            self._rule(checked)
         if self._check is not None and (faults := self._check(checked)):
             raise RecordError("invalid_body", _joined(faults), param=faults[0].param)
         return checked
@@ -96,12 +113,13 @@ class RequestForm:
         pack: Pack | None = None,
         files: Sequence[FilePart] = (),
         claim: Claim | None = None,
+        following: Following | None = None,
     ) -> RenderedRequest:
         """Put a rendered body into a request; raises RecordError when it can't be written exactly."""
         has_body = self.endpoint.content != "none"
         fields = dict(body) if isinstance(body, Mapping) else {}
+        model, images = fields.get("model"), self.endpoint.images_field
         url = self.target.fill(records[0].data, fields, body_is_query=not has_body)
-        model, images = fields.get("model"), fields.get(self.endpoint.images_field or "", 1)
         content, content_type = self._content(fields if isinstance(body, Mapping) else body, files)
         return RenderedRequest(
             records=records,
@@ -112,9 +130,11 @@ class RequestForm:
             headers=self._headers.fill(records[0].data),
             model=model if isinstance(model, str) else "",
             tokens=_estimated(pack, content),
-            images=images if self.endpoint.images_field and isinstance(images, int) else 0,
+            images=_asked(fields.get(images)) if images else 0,
             pack=pack,
             claim=claim,
+            values=sum([len(member.values) for member in pack.members]) if pack else 0,
+            following=following,
         )
 
     def _content(self, body: Any, files: Sequence[FilePart]) -> tuple[bytes | MultipartBody | None, str | None]:
@@ -136,11 +156,11 @@ class RequestForm:
         parts = list(files)
         for name in self.endpoint.file_fields:
             if (value := fields.pop(name, None)) is not None:
-                if self._files is None:
+                if self.files is None:
                     raise ConfigurationError(
                         f"{name!r} names a file, so files_root= must say in which folder such files are"
                     )
-                parts += self._files.parts(name, value)
+                parts += self.files.parts(name, value)
         return MultipartBody(fields, parts)
 
 
@@ -161,15 +181,22 @@ class SingleRenderer:
             try:
                 if record.fault:
                     raise record.fault
-                request = self._form.request((record,), self._form.checked(self._body.render(record.data)))
+                request = self._request(record, self._form.checked(self._body.render(record.data)))
             except RecordError as error:
                 yield RefusedRecord(record=record, error=error)
             else:
                 yield request if self._originals is None else self._first_of(request, self._originals)
 
-    def split(self, request: RenderedRequest) -> Sequence[RenderedRequest]:  # noqa: ARG002 - part of the protocol
+    def split(
+        self,
+        request: RenderedRequest,  # noqa: ARG002 - part of the protocol
+        error: RecordError | None = None,  # noqa: ARG002
+    ) -> Sequence[RenderedRequest]:
         """Never: there is only one record."""
         return ()
+
+    def _request(self, record: Record, body: Any) -> RenderedRequest:
+        return self._form.request((record,), body)
 
     def _first_of(self, request: RenderedRequest, originals: Originals) -> RenderedRequest | Duplicate:
         """Give the request when it is the first of its equals; a form with files is always."""
@@ -186,9 +213,16 @@ class PackedRenderer:
     """Several records a request, as the endpoint's packing allows.
 
     :param originals: texts that are not sent again; None sends each.
+    :param long_inputs: what becomes of inputs that are too long.
     """
 
-    def __init__(self, form: RequestForm, body: BodyTemplate, originals: Originals | None = None) -> None:
+    def __init__(
+        self,
+        form: RequestForm,
+        body: BodyTemplate,
+        originals: Originals | None = None,
+        long_inputs: LongInputs | None = None,
+    ) -> None:
         if form.endpoint.packing is None:
             raise ConfigurationError(f"{form.endpoint.name} has no packing")
         if form.uses_record:
@@ -199,10 +233,12 @@ class PackedRenderer:
         self._body = body
         self._packing = form.endpoint.packing
         self._originals = originals
+        self._long_inputs = long_inputs
+        self._head_room = HeadRoom(self._packing.max_tokens)
 
     def render(self, records: Iterable[Record]) -> Iterator[Rendered]:
         """Collect records into packs and give each pack when it is full."""
-        packer = Packer(self._packing, self._originals)
+        packer = Packer(self._packing, self._originals, long_inputs=self._long_inputs, head_room=self._head_room)
         for record in records:
             try:
                 if record.fault:
@@ -214,11 +250,16 @@ class PackedRenderer:
                 yield from self._rendered(packs)
         yield from self._rendered(packer.close())
 
-    def split(self, request: RenderedRequest) -> Sequence[RenderedRequest]:
-        """Cut a pack in two halves; a pack of one record can't be cut."""
-        if request.pack is None or len(request.pack.members) < 2:
+    def split(self, request: RenderedRequest, error: RecordError | None = None) -> Sequence[RenderedRequest]:
+        """Cut a pack in two halves; one of a single record only when it was too large, and its values are several."""
+        if request.pack is None:
             return ()
-        return [self._request(half) for half in halves(request.pack)]
+        if error is not None:
+            self._head_room.refused(request.tokens, error)
+        if len(request.pack.members) > 1:
+            return [self._request(half) for half in halves(request.pack)]
+        first = halved_values(request.pack) if is_about_size(error) else None
+        return [self._request(first)] if first else ()
 
     def _rendered(self, packs: Iterable[Pack | Duplicate]) -> Iterator[Rendered]:
         for pack in packs:
@@ -234,7 +275,17 @@ class PackedRenderer:
     def _request(self, pack: Pack) -> RenderedRequest:
         records = tuple(member.record for member in pack.members)
         body = packed_body(pack, self._packing)
-        return self._form.request(records, body, pack=pack, claim=self._claim(pack.members))
+        following = partial(self._following, pack) if pack.is_portion else None
+        return self._form.request(records, body, pack=pack, claim=self._claim(pack.members), following=following)
+
+    def _following(
+        self, pack: Pack, items: Sequence[dict[str, Any]], usage: Mapping[str, Any] | None
+    ) -> RenderedRequest:
+        """Render the request for what is left of a record, of which these items have come and this was used."""
+        (member,) = pack.members
+        portions = replace(member.portions or Portions(), items=tuple(items), usage=usage)
+        member = next_portion(member, portions, self._packing, self._head_room.tokens)
+        return self._request(Pack(rest=pack.rest, members=(member,)))
 
     def _claim(self, members: Iterable[Member]) -> Claim | None:
         return Claim(self._originals, tuple([member.key for member in members])) if self._originals else None
@@ -253,6 +304,12 @@ def _as_fields(body: Any) -> dict[str, Any]:
     if not isinstance(body, Mapping):
         raise RecordError("not_an_object", "a form needs an object as its body")
     return dict(body)
+
+
+def _asked(images: Any) -> int:
+    """Give the number of images that a body asks for; the API's own number is 1."""
+    text = str(images)
+    return max(1, int(text)) if text.isascii() and text.isdecimal() and len(text) < MOST_DIGITS else 1
 
 
 def _estimated(pack: Pack | None, content: bytes | MultipartBody | None) -> int:

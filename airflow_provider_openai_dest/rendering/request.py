@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -10,6 +10,7 @@ import msgspec
 from airflow_provider_openai_dest.exceptions import RecordError
 from airflow_provider_openai_dest.rendering.duplicates import Claim, Key
 from airflow_provider_openai_dest.rendering.multipart import MultipartBody
+from airflow_provider_openai_dest.rendering.portions import Portions
 from airflow_provider_openai_dest.sources.record import Record
 
 
@@ -17,7 +18,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     """A record's part of a packed request: its values, of which the answer has one item each.
 
     ``is_list`` tells that the record gave a list of values and gets a list of items back. ``key`` is what equal ones
-    are known by, where they share the answer.
+    are known by, where they share the answer. ``portions`` is set for a record that was cut, or takes several requests.
     """
 
     record: Record
@@ -25,6 +26,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     tokens: int
     is_list: bool = False
     key: Key = ()
+    portions: Portions | None = None
 
 
 class Pack(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,12 +35,20 @@ class Pack(msgspec.Struct, frozen=True, kw_only=True):
     rest: dict[str, Any]
     members: tuple[Member, ...]
 
+    @property
+    def is_portion(self) -> bool:
+        """Whether another request follows for its only record."""
+        portions = self.members[0].portions
+        return portions is not None and portions.later is not None
+
 
 class RenderedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One request, ready to be sent any number of times.
 
     ``model``, ``tokens`` (an estimate) and ``images`` are what the rate limit reserves. ``pack`` is set when several
-    records share it. ``claim`` is set where records that come later share the answer.
+    records share it. ``claim`` is set where records that come later share the answer. ``values`` counts the inputs of a
+    pack. ``following`` is set when its record needs another request, and makes it of the items that came so far and of
+    what they used.
     """
 
     records: tuple[Record, ...]
@@ -52,6 +62,16 @@ class RenderedRequest(msgspec.Struct, frozen=True, kw_only=True):
     images: int = 0
     pack: Pack | None = None
     claim: Claim | None = None
+    values: int = 0
+    following: Following | None = None
+
+    @property
+    def size(self) -> int:
+        """Give how many answers come for it: one for each record, or for each value of a pack."""
+        return self.values or len(self.records)
+
+
+Following = Callable[[Sequence[dict[str, Any]], Mapping[str, Any] | None], RenderedRequest]
 
 
 class RefusedRecord(msgspec.Struct, frozen=True, kw_only=True):

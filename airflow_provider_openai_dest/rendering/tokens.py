@@ -9,6 +9,8 @@ from functools import lru_cache, partial
 from importlib.util import find_spec
 from typing import Protocol
 
+from airflow_provider_openai_dest.exceptions import ConfigurationError
+
 log = logging.getLogger(__name__)
 
 BYTES_A_TOKEN = 3
@@ -19,6 +21,9 @@ LONGEST_COUNTED = 100_000
 
 LOAD_SECONDS = 10.0
 
+FAMILIES = {"text-embedding-": "cl100k_base"}
+"""Vocabularies by how a model's name begins, for models that are younger than the tiktoken installed."""
+
 CountTokens = Callable[[str | Sequence[int]], int]
 
 
@@ -27,6 +32,9 @@ class Encoding(Protocol):
 
     def encode_ordinary(self, text: str) -> list[int]:
         """Give a text's tokens."""
+
+    def decode_bytes(self, tokens: Sequence[int]) -> bytes:
+        """Give what the tokens stand for; a token may begin or end within a character."""
 
 
 def estimate_tokens(value: str | Sequence[int]) -> int:
@@ -53,11 +61,54 @@ def token_counter(model: str) -> CountTokens:
     """
     if find_spec("tiktoken") is None:
         return estimate_tokens
-    encoding = _loaded(model)
-    return estimate_tokens if encoding is None else partial(count_tokens, encoding)
+    name = encoding_name_of(model)
+    if name is None:  # a model of another server
+        return estimate_tokens
+    encoding, reason = _loaded(name)
+    if encoding is None:
+        log.info("Tokens of %s are estimated, on the high side: its vocabulary can't be loaded (%s)", model, reason)
+        return estimate_tokens
+    return partial(count_tokens, encoding)
 
 
-def _loaded(model: str) -> Encoding | None:
+@lru_cache(maxsize=32)
+def vocabulary_of(model: str, encoding_name: str | None = None) -> Encoding:
+    """Give a model's vocabulary, or the one of that name. Raises ConfigurationError when it can't be had."""
+    if find_spec("tiktoken") is None:
+        raise ConfigurationError(
+            'long_input= needs the tokens of a text: pip install "airflow-provider-openai-dest[tokens]"'
+        )
+    name = encoding_name or encoding_name_of(model)
+    if name is None:
+        raise ConfigurationError(
+            f"nobody knows how the model {model!r} reads its tokens: say encoding_name=, "
+            "such as 'cl100k_base' for OpenAI's embedding models under another name"
+        )
+    encoding, reason = _loaded(name)
+    if encoding is None:
+        raise ConfigurationError(
+            f"the vocabulary {name!r} of {model!r} can't be loaded ({reason}): give the workers access to its address, "
+            "or its file in the folder TIKTOKEN_CACHE_DIR"
+        )
+    return encoding
+
+
+def encoding_name_of(model: str) -> str | None:
+    """Give tiktoken's name of a model's vocabulary; of one that it does not know, the vocabulary of its family."""
+    import tiktoken
+
+    try:
+        return tiktoken.encoding_name_for_model(model)
+    except KeyError:
+        pass
+    name = next((name for beginning, name in FAMILIES.items() if model.startswith(beginning)), None)
+    if name is not None:
+        log.warning("tiktoken does not know %s: its tokens are counted by %s, as those of its family", model, name)
+    return name
+
+
+@lru_cache(maxsize=8)
+def _loaded(name: str) -> tuple[Encoding | None, str]:
     """Load a vocabulary within a bound of time: in a closed network a download may hang for minutes."""
     import tiktoken
 
@@ -66,15 +117,11 @@ def _loaded(model: str) -> Encoding | None:
 
     def load() -> None:
         try:
-            found.append(tiktoken.encoding_for_model(model))
-        except KeyError:  # a model that it does not know, such as that of another server
-            reason.clear()
-        except Exception as error:  # noqa: BLE001 - whatever keeps it from loading, an estimate is good enough
+            found.append(tiktoken.get_encoding(name))
+        except Exception as error:  # noqa: BLE001 - whatever keeps it from loading, it is told
             reason[0] = type(error).__name__
 
     thread = threading.Thread(target=load, name="openai-dest-vocabulary", daemon=True)
     thread.start()
     thread.join(LOAD_SECONDS)
-    if reason and not found:
-        log.info("Tokens of %s are estimated, on the high side: its vocabulary can't be loaded (%s)", model, reason[0])
-    return found[0] if found else None
+    return (found[0] if found else None), reason[0]

@@ -53,11 +53,13 @@ class Call:
 
 async def read_call(request: Request, json: Shape | None, form: Shape | None) -> Call:
     """Read the body as the operation takes it; refuses with a 400 what can't be read or has the wrong shape."""
+    given = {"model": request.parameters["deployment"]} if "deployment" in request.parameters else {}
     if form is not None and (json is None or request.is_multipart):
         fields, uploads = await _read_form(request)
-        return Call(request=request, body=form.check(_typed(fields, form.fields)), uploads=uploads)
+        return Call(request=request, body=form.check(_typed({**fields, **given}, form.fields)), uploads=uploads)
     if json is not None:
-        return Call(request=request, body=json.check(_read_json(request.body)))
+        body = _read_json(request.body)
+        return Call(request=request, body=json.check({**body, **given} if isinstance(body, dict) else body))
     return Call(request=request)
 
 

@@ -36,9 +36,11 @@ def embedded_items(call: Call) -> list[Hashable]:
     return [(model, item if isinstance(item, str) else tuple(item)) for item in inputs_of(call.body)]
 
 
-def answer_embedding(_state: SandboxState, call: Call) -> Answer:
+def answer_embedding(state: SandboxState, call: Call) -> Answer:
     """Embed each input, in order."""
     body = call.body
+    if body.get("encoding_format") == "base64" and not state.settings.base64:
+        refuse("base64 encoding is not currently supported", "encoding_format")
     dimensions = body.get("dimensions") or find_model(body["model"], "embedding").dimensions or 0
     is_base64 = body.get("encoding_format") == "base64"
     data = []

@@ -63,10 +63,12 @@ class Gate:
     def _check_key(self, request: Request) -> None:
         if not self.operation.needs_key:
             return
-        scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not key.strip():
-            raise ApiError(401, "You didn't provide an API key. Send it as 'Authorization: Bearer YOUR_KEY'.")
-        wanted = self.state.settings.api_key
+        settings, key = self.state.settings, _key_of(request, self.state.settings.key_header)
+        if settings.subject is not None:
+            if not self.state.issued.use(key.strip(), self.state.clock()):
+                raise ApiError(401, "The access token is expired or not known.", code="token_expired")
+            return
+        wanted = settings.api_key
         if wanted is not None and not secrets.compare_digest(key.strip().encode(), wanted.encode()):
             raise ApiError(401, "Incorrect API key provided.", code="invalid_api_key")
 
@@ -85,6 +87,8 @@ class Gate:
 
     async def _work(self, request: Request) -> Answer:
         operation, state = self.operation, self.state
+        if "deployment" in request.parameters and "api-version" not in request.query:
+            raise ApiError(404, "Resource not found", code="404")
         call = await read_call(request, operation.json, operation.form)
         tokens = operation.count_tokens(call.body) if operation.count_tokens else 0
         if operation.count_tokens:
@@ -110,6 +114,18 @@ class Gate:
     def _count(self, method: str, outcome: str) -> None:
         if self.operation.is_observed:
             self.state.counters.count_outcome(f"{method} {self.operation.path}", outcome)
+
+
+def _key_of(request: Request, header: str) -> str:
+    value = request.headers.get(header, "")
+    if header != "authorization":
+        if not value:
+            raise ApiError(401, "Access denied due to invalid subscription key or wrong API endpoint.", code="401")
+        return value
+    scheme, _, key = value.partition(" ")
+    if scheme.lower() != "bearer" or not key.strip():
+        raise ApiError(401, "You didn't provide an API key. Send it as 'Authorization: Bearer YOUR_KEY'.")
+    return key
 
 
 async def _read_request(scope: Scope, receive: Receive, max_bytes: int) -> Request:

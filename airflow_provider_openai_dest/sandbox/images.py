@@ -51,6 +51,8 @@ def answer_edit(state: SandboxState, call: Call) -> Answer:
         _check_image(image, f"image {number}")
     if mask is not None:
         _check_mask(mask, images[0])
+    for markup in call.uploads.get("markup", ()):
+        _check_markup(markup.data, images[0], is_masked=mask is not None)
     words = f"{call.body['prompt']}\n{[binascii.crc32(image) for image in images]}"
     return _drawn(state, call.body, words=words, image_tokens=INPUT_IMAGE_TOKENS * len(images))
 
@@ -139,6 +141,13 @@ def _check_mask(mask: bytes, image: bytes) -> None:
         refuse("Invalid mask: expected a PNG file of less than 4 MB.", "mask", "invalid_image_file")
     if png_size(image) not in (None, png_size(mask)):
         refuse("Invalid mask image format - mask size does not match image size", "mask", "invalid_image_file")
+
+
+def _check_markup(markup: bytes, image: bytes, *, is_masked: bool) -> None:
+    if is_masked:
+        refuse("Invalid 'markup': it can't be combined with 'mask'.", "markup", "invalid_value")
+    if png_size(markup) is None or png_size(image) not in (None, png_size(markup)):
+        refuse("Invalid markup: expected a PNG file of the image's size.", "markup", "invalid_image_file")
 
 
 # -- what may be asked for -------------------------------------------------------------------------

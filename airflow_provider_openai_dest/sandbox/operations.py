@@ -6,7 +6,16 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from airflow_provider_openai_dest.sandbox import chat, embeddings, files, images, moderations, responses, speech
+from airflow_provider_openai_dest.sandbox import (
+    chat,
+    embeddings,
+    files,
+    images,
+    issued_tokens,
+    moderations,
+    responses,
+    speech,
+)
 from airflow_provider_openai_dest.sandbox.answers import Answer, ApiError
 from airflow_provider_openai_dest.sandbox.calls import Call
 from airflow_provider_openai_dest.sandbox.models import MODELS, find_model
@@ -147,3 +156,18 @@ OPERATIONS = (
         is_work=True,
     ),
 )
+
+EXCHANGE_TOKEN = Operation(
+    method="POST", path="/oauth/token", json=issued_tokens.EXCHANGE, answer=issued_tokens.exchange_token
+)
+
+# What Azure's classic API has below a deployment; of the rest it has ``/openai`` in the place of ``/v1``.
+DEPLOYED = frozenset(
+    {"/v1/embeddings", "/v1/chat/completions", "/v1/images/generations", "/v1/images/edits", "/v1/audio/speech"}
+)
+
+
+def azure_path(path: str) -> str:
+    """Give the path of an operation in Azure's classic API."""
+    below = path.removeprefix("/v1")
+    return f"/openai/deployments/{{deployment}}{below}" if path in DEPLOYED else f"/openai{below}"

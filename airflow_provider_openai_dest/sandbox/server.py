@@ -31,6 +31,7 @@ class Sandbox:
         self.port = port
         self.root_url = f"http://{HOST}:{port}"
         self.base_url = f"{self.root_url}/v1"
+        self.exchange_url = f"{self.root_url}/oauth/token"
         self.inbox_url = f"{self.root_url}/sandbox/inbox"
 
     def stats(self) -> dict[str, Any]:
@@ -73,6 +74,12 @@ def running_sandbox(
     faults: Sequence[FaultRule | str] = (),
     seed: int = 0,
     api_key: str | None = None,
+    key_header: str = "authorization",
+    base64: bool = True,
+    subject: str | None = None,
+    token_lifetime: float = 3600.0,
+    token_requests: int | None = None,
+    tokens_taken: int | None = None,
     webhook_secret: str | None = None,
     port: int = 0,
 ) -> Iterator[Sandbox]:
@@ -88,6 +95,12 @@ def running_sandbox(
         faults=faults,
         seed=seed,
         api_key=api_key,
+        key_header=key_header,
+        base64=base64,
+        subject=subject,
+        token_lifetime=token_lifetime,
+        token_requests=token_requests,
+        tokens_taken=tokens_taken,
         webhook_secret=webhook_secret,
     )
     server = _Server(SandboxState(settings))

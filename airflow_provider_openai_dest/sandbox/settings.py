@@ -22,6 +22,12 @@ class SandboxSettings:
     :param faults: rules of what goes wrong, as :meth:`.FaultRule.parse` reads them.
     :param seed: seed of the faults' chance.
     :param api_key: the only key taken; None takes any that is not empty.
+    :param key_header: header that carries the key: ``authorization``, or another as ``api-key`` of Azure.
+    :param base64: whether embeddings are given as base64; False refuses to.
+    :param subject: the only subject token that ``/oauth/token`` gives a token for; then no other key is taken.
+    :param token_lifetime: seconds that such a token is good.
+    :param token_requests: requests that such a token is good for; None for any number.
+    :param tokens_taken: how many of the tokens are taken, the first ones; None for all.
     :param webhook_secret: secret that the inbox verifies signatures with; None takes everything in, unverified.
     :param max_file_bytes: sum of the bytes of the files kept.
     :param max_body_bytes: size of one request body.
@@ -34,6 +40,12 @@ class SandboxSettings:
     faults: Sequence[FaultRule | str] = ()
     seed: int = 0
     api_key: str | None = None
+    key_header: str = "authorization"
+    base64: bool = True
+    subject: str | None = None
+    token_lifetime: float = 3600.0
+    token_requests: int | None = None
+    tokens_taken: int | None = None
     webhook_secret: str | None = None
     max_file_bytes: int = 512 * MEBIBYTE
     max_body_bytes: int = 520 * MEBIBYTE

@@ -9,6 +9,7 @@ from airflow_provider_openai_dest.sandbox.counters import Counters
 from airflow_provider_openai_dest.sandbox.fault_plan import FaultPlan
 from airflow_provider_openai_dest.sandbox.file_store import FileStore
 from airflow_provider_openai_dest.sandbox.inbox import Inbox
+from airflow_provider_openai_dest.sandbox.issued_tokens import IssuedTokens
 from airflow_provider_openai_dest.sandbox.rate_limit import RateLimit
 from airflow_provider_openai_dest.sandbox.settings import SandboxSettings
 
@@ -23,6 +24,7 @@ class SandboxState:
         self.counters = Counters()
         self.inbox = Inbox(settings.webhook_secret)
         self.faults = FaultPlan(settings.faults, settings.seed)
+        self.issued = IssuedTokens(settings.token_lifetime, settings.token_requests, settings.tokens_taken)
         self.limit = self._full_limit()
 
     def forget(self) -> None:
@@ -34,6 +36,10 @@ class SandboxState:
     def timestamp(self) -> int:
         """Give the time as the API tells it, in Unix seconds."""
         return int(time.time())
+
+    def clock(self) -> float:
+        """Give monotonic seconds, for what expires."""
+        return time.monotonic()
 
     def _full_limit(self) -> RateLimit:
         return RateLimit(

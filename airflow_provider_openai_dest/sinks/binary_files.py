@@ -31,9 +31,8 @@ _SIGNATURES: tuple[tuple[bytes, int, str], ...] = (
     (b"fLaC", 0, "flac"),
     (b"%PDF", 0, "pdf"),
     (b"PK\x03\x04", 0, "zip"),
-    (b"<svg", 0, "svg"),
-    (b"<?xml", 0, "svg"),
 )
+_SVG = re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml|<!DOCTYPE\s+svg|<svg|<!--)", re.IGNORECASE)
 _OF_TYPES = {
     "application/pdf": "pdf",
     "application/zip": "zip",
@@ -43,8 +42,11 @@ _OF_TYPES = {
     "audio/opus": "opus",
     "audio/pcm": "pcm",
     "audio/wav": "wav",
+    "image/gif": "gif",
     "image/jpeg": "jpg",
     "image/png": "png",
+    "image/svg": "svg",
+    "image/svg+xml": "svg",
     "image/webp": "webp",
     "video/mp4": "mp4",
 }
@@ -86,16 +88,14 @@ class BinaryFiles:
         items = answer.get(files.items) if isinstance(answer, Mapping) else None
         if not isinstance(items, list) or not items or not all(isinstance(item, Mapping) for item in items):
             raise RecordError("bad_answer", f"the answer has no list {files.items!r} of files")
-        kept = [self._kept(f"{outcome.record.key}-{number}", item, files) for number, item in enumerate(items)]
+        contents = [_content(item, files.field) for item in items]  # all of them, before the first is written
+        content_type = f"image/{answer.get('output_format')}"
+        kept = []
+        for number, (item, content) in enumerate(zip(items, contents, strict=True)):
+            others = {field: value for field, value in item.items() if field != files.field}
+            name = f"{outcome.record.key}-{number}"
+            kept.append(others if content is None else others | self._put(name, files.folder, content, content_type))
         return {**answer, files.items: kept}
-
-    def _kept(self, name: str, item: Mapping[str, Any], files: AnswerFiles) -> dict[str, Any]:
-        others = {field: value for field, value in item.items() if field != files.field}
-        if item.get(files.field):
-            return others | self._put(name, files.folder, _bytes(item[files.field]))
-        if not others.get("url"):  # some servers give the file's address in place of the file
-            raise RecordError("bad_answer", f"an item of the answer has no {files.field!r}")
-        return others
 
     def _put(self, name: str, folder: str, content: bytes, content_type: str = "") -> dict[str, Any]:
         path = put_new_file(self._folder / folder, safe_name(name), extension(content, content_type), content)
@@ -116,10 +116,18 @@ def extension(content: bytes, content_type: str = "") -> str:
     for signature, start, name in _SIGNATURES:
         if content[start : start + len(signature)] == signature:
             return name
+    if _SVG.match(content):
+        return "svg"
     return _OF_TYPES.get(content_type, "bin")
 
 
-def _bytes(text: Any) -> bytes:
+def _content(item: Mapping[str, Any], field: str) -> bytes | None:
+    """Give the bytes of an item; None where the server gives the file's address in their place."""
+    text = item.get(field)
+    if not text:
+        if item.get("url"):
+            return None
+        raise RecordError("bad_answer", f"an item of the answer has no {field!r}")
     try:
         return b64decode(text, validate=True)
     except (Base64Error, ValueError, TypeError) as error:

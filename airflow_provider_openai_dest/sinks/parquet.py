@@ -1,18 +1,27 @@
-"""Parquet: rows as columns, and vectors as lists of float32 of one length. Needs pyarrow, the extra ``parquet``."""
+"""Parquet: rows as columns, and vectors as lists of float32 of one length. Needs pyarrow, the extra ``parquet``.
+
+A record whose answer is a list of vectors, of its texts or chunks, has a row for each of them.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib.util import find_spec
 from typing import IO, Any
 
 import msgspec
-from pybase64 import b64decode, b64encode
+from msgspec.structs import replace
+from pybase64 import b64encode
 
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.delivery.vector import FLOAT_BYTES, decode_embedding
 from airflow_provider_openai_dest.exceptions import ConfigurationError
 from airflow_provider_openai_dest.rendering.encoding import encode_json
+from airflow_provider_openai_dest.sinks.answer_parts import PLACES, AnswerPart, answer_parts
+
+log = logging.getLogger(__name__)
 
 GROUP_BYTES = 8 * 1024 * 1024
 """So much JSON makes a row group: it is held until then."""
@@ -36,18 +45,27 @@ class AnswerShape:
     """
 
     def __init__(self, vector_field: str | None) -> None:
-        self.vector_field = None if vector_field in _PLAIN else vector_field
+        self.vector_field = None if vector_field in (*_PLAIN, *_OF_PARTS) else vector_field
         self.lengths: set[int] = set()
         self.has_text = self.vector_field is None
+        self.has_items = False
+        self.places: set[str] = set()
 
     def see(self, outcome: Outcome) -> None:
         """Take one outcome."""
         if outcome.status is not Status.DELIVERED and outcome.answer is None:
             return
-        vector, rest = split_answer(outcome.answer, self.vector_field)
-        if vector is not None and len(self.lengths) < 2:
-            self.lengths.add(len(vector) // FLOAT_BYTES)
-        self.has_text = self.has_text or rest is not None
+        for part in answer_parts(outcome.answer, self.vector_field):
+            if part.vector is not None and len(self.lengths) < 2:
+                self._see_length(len(part.vector) // FLOAT_BYTES, outcome)
+            self.has_text = self.has_text or part.rest is not None
+            self.has_items = self.has_items or part.item is not None
+            self.places.update(part.places)
+
+    def _see_length(self, length: int, outcome: Outcome) -> None:
+        self.lengths.add(length)
+        if len(self.lengths) > 1:
+            log.warning("The vectors have several lengths: that of %r has %d numbers", outcome.record.key, length)
 
     def schema(self) -> Any:
         """Give the columns, as pyarrow's schema."""
@@ -55,6 +73,8 @@ class AnswerShape:
 
         error = pa.struct({"code": pa.string(), "message": pa.string(), "param": pa.string(), "status": pa.int32()})
         columns = {"key": pa.string(), "position": pa.int64(), "status": pa.string(), "model": pa.string()}
+        columns |= {"item": pa.int32()} if self.has_items else {}
+        columns |= {name: pa.int64() for name in PLACES if name in self.places}
         if self.lengths:
             length = next(iter(self.lengths)) if len(self.lengths) == 1 else -1
             columns[str(self.vector_field)] = pa.list_(pa.float32(), length)
@@ -63,26 +83,6 @@ class AnswerShape:
         columns |= {"error": error, "http_status": pa.int32(), "request_id": pa.string(), "attempts": pa.int32()}
         columns |= {"maybe_billed": pa.bool_(), "usage": pa.string(), "record": pa.string()}
         return pa.schema(columns)
-
-
-def split_answer(answer: Any, vector_field: str | None) -> tuple[bytes | None, Any]:
-    """Give the bytes of an answer's vector, and what the answer has beside it and the model; None where there is none.
-
-    A vector that can't be read stays what it is.
-    """
-    if not isinstance(answer, Mapping):
-        return None, answer
-    rest = {name: value for name, value in answer.items() if name != "model"}
-    vector = None
-    if vector_field is not None and isinstance(text := rest.get(vector_field), str):
-        try:
-            vector = b64decode(text, validate=True)
-        except ValueError:
-            return None, rest
-        if not vector or len(vector) % FLOAT_BYTES:
-            return None, rest
-        del rest[vector_field]
-    return vector, rest or None
 
 
 class ParquetRows:
@@ -97,15 +97,21 @@ class ParquetRows:
         self._shape = shape
         self._schema = shape.schema()
         self._writer = ParquetWriter(file, self._schema)
-        self._rows: list[Outcome] = []
+        self._rows: list[tuple[Outcome, AnswerPart]] = []
         self._bytes = 0
 
-    def add(self, row: bytes) -> None:
-        """Take the JSON of a row."""
-        self._rows.append(Outcome.from_row(msgspec.json.decode(row)))
+    def add(self, row: bytes) -> int:
+        """Take the JSON of a record's row. Its usage and its own data stand on the first of the rows that it makes."""
+        outcome = Outcome.from_row(msgspec.json.decode(row))
+        first, *others = answer_parts(outcome.answer, self._shape.vector_field)
+        self._rows.append((outcome, first))
+        if others:
+            further = replace(outcome, usage=None, record=replace(outcome.record, data=None))
+            self._rows += [(further, part) for part in others]
         self._bytes += len(row)
         if self._bytes >= GROUP_BYTES:
             self._write()
+        return 1 + len(others)
 
     def finish(self) -> None:
         """Write the last group and the end of the file."""
@@ -116,11 +122,10 @@ class ParquetRows:
         import pyarrow as pa
 
         rows, self._rows, self._bytes = self._rows, [], 0
-        answers = [split_answer(row.answer, self._shape.vector_field) for row in rows]
-        columns = {name: [make(row) for row in rows] for name, make in _PLAIN.items()}
-        columns["answer"] = [_text(rest) for _, rest in answers]
+        columns = {name: [make(row) for row, _ in rows] for name, make in _PLAIN.items()}
+        columns |= {name: [make(part) for _, part in rows] for name, make in _OF_PARTS.items()}
         arrays = [
-            _vectors([vector for vector, _ in answers], field.type)
+            _vectors([part.vector for _, part in rows], field.type)
             if field.name == self._shape.vector_field
             else pa.array(columns[field.name], type=field.type)
             for field in self._schema
@@ -176,4 +181,10 @@ _PLAIN: dict[str, Callable[[Outcome], Any]] = {
     "maybe_billed": lambda row: row.maybe_billed,
     "usage": lambda row: _text(row.usage),
     "record": lambda row: _text(row.record.data),
+}
+
+_OF_PARTS: dict[str, Callable[[AnswerPart], Any]] = {
+    "item": lambda part: part.item,
+    "answer": lambda part: _text(part.rest),
+    **{name: partial(lambda name, part: part.places.get(name), name) for name in PLACES},
 }

@@ -32,8 +32,8 @@ _PIECE_BYTES = 1024 * 1024
 class PartWriter(Protocol):
     """Writes rows into one file."""
 
-    def add(self, row: bytes) -> None:
-        """Take the JSON of a row."""
+    def add(self, row: bytes) -> int:
+        """Take the JSON of a record's row, and give how many rows of the file it makes."""
 
     def finish(self) -> None:
         """Write what is held, and the end of the file."""
@@ -44,11 +44,16 @@ NewWriter = Callable[[IO[bytes]], PartWriter]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A file that was put."""
+    """A file that was put. It has a row for each record, or several where the form takes a record apart."""
 
     name: str
     rows: int
     bytes: int
+    records: int
+
+    def as_row(self) -> dict[str, Any]:
+        """Give what a manifest says of it."""
+        return {"name": self.name, "rows": self.rows, "bytes": self.bytes}
 
 
 def row_bytes(row: Mapping[str, Any]) -> bytes:
@@ -75,7 +80,7 @@ def put_parts(
         name = f"part-{len(parts):05d}.{extension}"
         try:
             with TemporaryFile(prefix="openai-dest-") as file:
-                count = _fill(new_writer(file), file, chain([row], left), part_rows, part_bytes)
+                rows_in, records = _fill(new_writer(file), file, chain([row], left), part_rows, part_bytes)
                 size = file.tell()
                 file.seek(0)
                 _put(folder, name, file)
@@ -83,19 +88,22 @@ def put_parts(
             raise
         except Exception as error:  # clients of object storage raise what they like
             raise SinkError(f"can't write {folder / name}: {type(error).__name__}: {error}") from error
-        parts.append(Part(name=name, rows=count, bytes=size))
+        parts.append(Part(name=name, rows=rows_in, bytes=size, records=records))
     return parts
 
 
-def _fill(writer: PartWriter, file: IO[bytes], rows: Iterator[bytes], part_rows: int, part_bytes: int) -> int:
-    count = 0
+def _fill(
+    writer: PartWriter, file: IO[bytes], rows: Iterator[bytes], part_rows: int, part_bytes: int
+) -> tuple[int, int]:
+    """Write one file, and give how many rows it has, and of how many records."""
+    count = records = 0
     for row in rows:
-        writer.add(row)
-        count += 1
+        count += writer.add(row)
+        records += 1
         if count >= part_rows or file.tell() >= part_bytes:
             break
     writer.finish()
-    return count
+    return count, records
 
 
 def _put(folder: Folder, name: str, content: IO[bytes]) -> None:
@@ -122,9 +130,10 @@ class JsonLines:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
 
-    def add(self, row: bytes) -> None:
+    def add(self, row: bytes) -> int:
         """Write the row."""
         self._file.write(row + b"\n")
+        return 1
 
     def finish(self) -> None:
         """Nothing is held."""
@@ -136,9 +145,10 @@ class PackedJsonLines:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = gzip.GzipFile(filename="", mode="wb", compresslevel=GZIP_LEVEL, fileobj=file, mtime=0)
 
-    def add(self, row: bytes) -> None:
+    def add(self, row: bytes) -> int:
         """Pack the row."""
         self._file.write(row + b"\n")
+        return 1
 
     def finish(self) -> None:
         """Write the end of the stream."""

@@ -95,7 +95,11 @@ class WebhookRenderer:
         if batch:
             yield self._request(batch)
 
-    def split(self, request: RenderedRequest) -> Sequence[RenderedRequest]:
+    def split(
+        self,
+        request: RenderedRequest,
+        error: RecordError | None = None,  # noqa: ARG002 - part of the protocol
+    ) -> Sequence[RenderedRequest]:
         """Cut a refused batch in two, so that one item does not hold back the others."""
         middle = len(request.records) // 2
         if not middle:

@@ -79,8 +79,12 @@ class BodyCheck:
         return ()
 
 
-def check_of(endpoint: EndpointTemplate, template: BodyTemplate, validate: Validate) -> BodyCheck | None:
+def check_of(
+    endpoint: EndpointTemplate, template: BodyTemplate, validate: Validate, *, in_url: AbstractSet[str] = frozenset()
+) -> BodyCheck | None:
     """Look at what is the same for all records, and give what looks at the rest of each; None where nothing is left.
+
+    :param in_url: fields that need not be in a body, since the URL says them.
 
     Raises ConfigurationError with all faults that all records share, or logs them when ``validate`` is ``warn``.
     """
@@ -89,12 +93,11 @@ def check_of(endpoint: EndpointTemplate, template: BodyTemplate, validate: Valid
         return None
     constants, names = template.constants(), template.names()
     packed = {endpoint.packing.request_field} if endpoint.packing else set()  # the packer looks at these itself
-    left = (names_of(model) if names is None else names) - constants.keys() - packed
+    left = (names_of(model) - in_url if names is None else names) - constants.keys() - packed
     check = BodyCheck(model, endpoint.name, fields=left, is_strict=validate == "strict")
     check.tell_unknown(names or constants)
-    shared = (
-        constants.keys() if names is None else names_of(model) - names | constants.keys()
-    )  # what no body has is missing
+    absent = set() if names is None else names_of(model) - names - in_url  # in every body
+    shared = absent | constants.keys()
     found = _found_in_json(_validator_of(model, shared), constants)
     _tell_shared([f"{endpoint.name}: {each.fault.text}" for each in found], is_strict=validate == "strict")
     return check if left else None

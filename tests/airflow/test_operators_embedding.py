@@ -5,24 +5,31 @@ from __future__ import annotations
 import json
 import math
 from array import array
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_provider_openai_dest import OpenAIEmbeddingOperator, decode_embedding
+from airflow_provider_openai_dest.operators.airflow_versions import AirflowFailException
+from airflow_provider_openai_dest.rendering import tokens
 from airflow_provider_openai_dest.sandbox import Sandbox
 from airflow_provider_openai_dest.sandbox.vectors import embed as sandbox_vector
 from tests.airflow.operator_context import (
     EMBED,
     Seen,
+    attempt,
     counts,
+    fail,
     openai_connection,
     recording_server,
+    refuse,
     requests_to,
     rows_of,
     run,
 )
+from tests.core.tiny_vocabulary import known_as
 
 EMBEDDINGS = "POST /v1/embeddings"
 
@@ -162,6 +169,165 @@ def test_what_can_not_be_embedded_is_rejected_before_it_is_sent(sandbox: Sandbox
     )
 
 
+# -- inputs that are too long --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def vocabulary() -> Iterator[None]:
+    """Let the model's vocabulary be one of bytes: it would else have to be loaded."""
+    with known_as("cl100k_base"):
+        yield
+
+
+LONG = "".join(f"{number:06d}" for number in range(1500))  # 9,000 tokens by that vocabulary
+TOKENS = [*LONG.encode()]
+
+
+def test_a_text_that_is_too_long_is_rejected_before_it_is_sent(
+    sandbox: Sandbox, tmp_path: Path, vocabulary: None
+) -> None:
+    """Where its tokens can be counted: no pack is spoilt by it."""
+    manifest = run(embed(tmp_path, records=[{"t": LONG}, *texts(9)], max_errors=1))
+    assert ((10, 9, 1, 0), 1) == (counts(manifest), requests_to(sandbox, EMBEDDINGS))
+    (kind,) = manifest["rejections"]
+    assert ("input_too_long", None) == (kind["code"], kind["http_status"])
+    assert "an input has 9000 tokens and the model takes 8192: long_input= can cut it" == kind["first_message"]
+
+
+def test_a_text_that_is_too_long_is_found_by_the_api_where_it_is_only_estimated(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """The sandbox counts a token for four characters."""
+    manifest = run(
+        embed(
+            tmp_path,
+            records=[{"t": LONG * 4}, *texts(9)],
+            max_errors=1,
+            model="text-embedding-ada-002",
+            dimensions=None,
+        )
+    )
+    assert ((10, 9, 1, 0), 400) == (counts(manifest), manifest["rejections"][0]["http_status"])
+
+
+def test_a_long_text_gets_a_vector_for_each_chunk(sandbox: Sandbox, tmp_path: Path, vocabulary: None) -> None:
+    """With the characters that each is of; short ones are as ever."""
+    records = [{"t": LONG}, *texts(3)]
+    manifest = run(embed(tmp_path, records=records, long_input="chunk", chunk_tokens=5000, chunk_overlap=200))
+    assert ((4, 4, 0, 0), 2) == (counts(manifest), requests_to(sandbox, EMBEDDINGS))
+    chunked, *others = [outcome["answer"] for outcome in manifest["outcomes"]]
+    assert [(0, 5000), (4800, 9000)] == [(item["start"], item["end"]) for item in chunked["data"]]
+    assert [sandbox_vector(TOKENS[item["start"] : item["end"]], 8) for item in chunked["data"]] == [
+        decode_embedding(item["embedding"]) for item in chunked["data"]
+    ]
+    assert [{"model", "embedding"}] * 3 == [answer.keys() for answer in others]
+
+
+def test_the_chunks_of_a_text_can_be_averaged(sandbox: Sandbox, tmp_path: Path, vocabulary: None) -> None:
+    """By their lengths, to a vector of length 1."""
+    manifest = run(embed(tmp_path, records=[{"t": LONG}], long_input="chunk", chunk_average=True))
+    first, second = sandbox_vector(TOKENS[:8192], 8), sandbox_vector(TOKENS[8192:], 8)
+    sums = [8192 * one + 808 * other for one, other in zip(first, second, strict=True)]
+    answer = manifest["outcomes"][0]["answer"]
+    expected = [number / math.hypot(*sums) for number in sums]
+    assert expected == pytest.approx(list(decode_embedding(answer["embedding"])), abs=1e-6)
+    assert 2 == answer["chunks"]
+
+
+def test_a_long_text_can_be_truncated(sandbox: Sandbox, tmp_path: Path, vocabulary: None) -> None:
+    """To what the model takes; the row says where it ends."""
+    manifest = run(embed(tmp_path, records=[{"t": LONG}], long_input="truncate"))
+    answer = manifest["outcomes"][0]["answer"]
+    assert (0, 8192) == (answer["start"], answer["end"])
+    assert sandbox_vector(TOKENS[:8192], 8) == decode_embedding(answer["embedding"])
+
+
+def test_a_book_takes_several_requests(sandbox: Sandbox, tmp_path: Path, vocabulary: None) -> None:
+    """Of up to 300,000 tokens each; it is one record, with one outcome."""
+    book = " ".join(f"word{number}" for number in range(40_000))
+    manifest = run(embed(tmp_path, records=[{"t": book}, *texts(2)], long_input="chunk", keep_records=False))
+    assert ((3, 3, 0, 0), 3) == (counts(manifest), requests_to(sandbox, EMBEDDINGS))
+    row = next(row for row in rows_of(manifest["results"]) if row["key"] == "0")
+    assert (len(book.encode()) // 8192 + 1, len(book)) == (len(row["answer"]["data"]), row["answer"]["data"][-1]["end"])
+    assert sandbox.stats()["tokens"] == manifest["usage"]["total_tokens"]
+
+
+def test_a_record_whose_chunks_did_not_all_come_is_sent_again(
+    sandbox: Sandbox, tmp_path: Path, vocabulary: None
+) -> None:
+    """By the next try, which sends nothing else; that it is paid twice in part is told."""
+    book = " ".join(f"word{number}" for number in range(40_000))
+    arguments: dict[str, Any] = {"records": [*texts(2049), {"t": book}], "long_input": "chunk", "concurrency": 1}
+    sandbox.set_faults("status=401,code=invalid_api_key,after=2")  # a full pack, and a part of the book
+    first = attempt(embed(tmp_path, **arguments)).xcom
+    assert ((2050, 2048, 0, 2), 1) == (counts(first), first["maybe_billed"])
+    sandbox.set_faults()
+    before = requests_to(sandbox, EMBEDDINGS)
+    again = run(embed(tmp_path, **arguments), try_number=2)
+    assert ((2050, 2050, 0, 0), 3) == (counts(again), requests_to(sandbox, EMBEDDINGS) - before)
+
+
+def test_each_chunk_has_a_row_in_parquet(sandbox: Sandbox, tmp_path: Path, vocabulary: None) -> None:
+    """Vectors of one length, ready for an index; the record stands on its first row."""
+    pq = pytest.importorskip("pyarrow.parquet")
+    arguments = {"long_input": "chunk", "results_format": "parquet", "results_order": "input"}
+    manifest = run(embed(tmp_path, records=[{"t": "short"}, {"t": LONG}], **arguments))
+    (path,) = Path(manifest["results"]).parent.glob("*.parquet")
+    table = pq.read_table(path)
+    assert "fixed_size_list<element: float>[8]" == str(table.schema.field("embedding").type)
+    assert [("0", None, None), ("1", 0, 8192), ("1", 1, 9000)] == [
+        (row["key"], row["item"], row["end"]) for row in table.to_pylist()
+    ]
+    assert [True, True, False] == [row["record"] is not None for row in table.to_pylist()]
+
+
+def test_vectors_can_be_numbers(sandbox: Sandbox, tmp_path: Path) -> None:
+    """In the files that the manifest names; the rows keep them as they came."""
+    manifest = run(embed(tmp_path, records=texts(2), vectors="numbers"))
+    assert manifest["results"] != manifest["rows"]
+    for shown, kept in zip(rows_of(manifest["results"]), rows_of(manifest["rows"]), strict=True):
+        assert array("f", shown["answer"]["embedding"]) == decode_embedding(kept["answer"]["embedding"])
+
+
+def test_what_is_cut_otherwise_is_another_delivery(sandbox: Sandbox, tmp_path: Path, vocabulary: None) -> None:
+    """A half-done one is not mixed with it."""
+    sandbox.set_faults("status=401,code=invalid_api_key")
+    attempt(embed(tmp_path, records=texts(1)))
+    sandbox.set_faults()
+    fail(embed(tmp_path, records=texts(1), long_input="chunk"), AirflowFailException, "template", try_number=2)
+
+
+def test_a_vocabulary_that_can_not_be_had_fails_the_task(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is sent."""
+    cut = {"long_input": "truncate", "records": texts(1), "dimensions": None}
+    fail(embed(tmp_path, model="my-deployment", **cut), AirflowFailException, "say encoding_name=")
+    monkeypatch.setattr(tokens, "find_spec", lambda _: None)
+    fail(embed(tmp_path, model="another", **cut), AirflowFailException, r"pip install")
+    assert 0 == requests_to(sandbox, EMBEDDINGS)
+
+
+FAULTS = {
+    "an unknown word": ({"long_input": "cut"}, "unknown long_input='cut'"),
+    "another form of vectors": ({"vectors": "float"}, "unknown vectors='float'"),
+    "no tokens": ({"long_input": "chunk", "chunk_tokens": 0}, "chunk_tokens=0 must be a whole number of at least 1"),
+    "tokens without chunks": ({"chunk_tokens": 10}, 'chunk_tokens= needs long_input="chunk"'),
+    "an average without chunks": ({"long_input": "truncate", "chunk_average": True}, "chunk_average= needs"),
+    "nothing but overlap": (
+        {"long_input": "chunk", "chunk_tokens": 10, "chunk_overlap": 10},
+        "chunk_overlap=10 must be less than the 10 tokens of a chunk",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FAULTS)
+def test_faults_of_cutting_are_told_when_the_dag_is_parsed(tmp_path: Path, case: str) -> None:
+    """Each names the keyword and what it may be."""
+    arguments, words = FAULTS[case]
+    refuse(lambda: embed(tmp_path, records=texts(1), **arguments), words)
+
+
 # -- other servers -------------------------------------------------------------------------------------
 
 
@@ -177,7 +343,7 @@ def test_answers_are_handed_back_by_index(tmp_path: Path, monkeypatch: pytest.Mo
     records = [{"t": "x" * length} for length in range(1, 20)]
     with recording_server(reversed_numbers) as (root, _):
         monkeypatch.setenv("AIRFLOW_CONN_OTHER", openai_connection(f"{root}/v1"))
-        manifest = run(embed(tmp_path, records=records, conn_id="other"))
+        manifest = run(embed(tmp_path, records=records, conn_id="other", dimensions=2))
     assert [array("f", [length, length - 0.5]) for length in range(1, 20)] == [
         decode_embedding(outcome["answer"]["embedding"]) for outcome in manifest["outcomes"]
     ]

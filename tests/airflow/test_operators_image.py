@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import struct
 import zlib
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from airflow_provider_openai_dest import OpenAICreateImageOperator
+from airflow_provider_openai_dest import OpenAICreateImageOperator, OpenAIUploadFileOperator
 from airflow_provider_openai_dest.exceptions import ConfigurationError
 from airflow_provider_openai_dest.sandbox import Sandbox
 from tests.airflow.operator_context import (
@@ -175,11 +176,83 @@ def test_an_image_elsewhere_is_not_sent(sandbox: Sandbox, tmp_path: Path, photos
     )
 
 
+def data_url(path: Path) -> str:
+    """Write a file as a data URL."""
+    return f"data:image/png;base64,{b64encode(path.read_bytes()).decode()}"
+
+
+def input_images(manifest: Row) -> list[int]:
+    """Give how many images the sandbox saw in each request."""
+    usages = [outcome["usage"]["input_tokens_details"]["image_tokens"] for outcome in manifest["outcomes"]]
+    return [tokens // 194 for tokens in usages]
+
+
+def test_images_elsewhere_are_edited_by_reference(sandbox: Sandbox, tmp_path: Path, photos: list[Path]) -> None:
+    """URLs, data URLs and ids of uploaded files need no folder; one image or several, with a mask."""
+    uploaded = run(
+        OpenAIUploadFileOperator(task_id="up", purpose="vision", files=[str(photos[0])], results=str(tmp_path / "up"))
+    )["outcomes"][0]["answer"]["id"]
+    records = [
+        {"name": "hat", "photo": "https://images.example/1.png"},
+        {"name": "hat", "photo": uploaded},
+        {"name": "hat", "photo": data_url(photos[1])},
+        {"name": "hat", "photo": {"file_id": uploaded}},
+        {"name": "hat", "photo": [uploaded, "https://images.example/1.png", data_url(photos[1])]},
+    ]
+    manifest = run(draw(tmp_path, records=records, image="{message.photo}", n=2))
+    assert ((5, 5, 0, 0), [1, 1, 1, 1, 3]) == (counts(manifest), input_images(manifest))
+    masked = run(draw(tmp_path, image=uploaded, mask=data_url(photos[0]), prompt="A hat"), run_id="masked")
+    assert (1, 1, 0, 0) == counts(masked)
+
+
+def test_files_beside_urls_go_as_data(sandbox: Sandbox, tmp_path: Path, photos: list[Path]) -> None:
+    """A record may mix them: its files are sent within the JSON."""
+    images = [str(photos[0]), "https://images.example/1.png", str(photos[1])]
+    root = str(tmp_path / "in/images")
+    manifest = run(draw(tmp_path, records=[{"p": images, "name": "hat"}], image="{message.p}", files_root=root))
+    assert ((1, 1, 0, 0), [3]) == (counts(manifest), input_images(manifest))
+
+
+def test_records_of_both_kinds_are_edited_in_one_task(sandbox: Sandbox, tmp_path: Path, photos: list[Path]) -> None:
+    """Each record gets the form that its images need."""
+    records = [{"photo": str(photos[0]), "name": "hat"}, {"photo": "https://images.example/1.png", "name": "hat"}]
+    root = str(tmp_path / "in/images")
+    assert (2, 2, 0, 0) == counts(run(draw(tmp_path, records=records, image="{message.photo}", files_root=root)))
+
+
+def test_without_a_folder_a_file_of_a_record_is_not_read(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A record that names a file where no files_root is given is rejected, alone or beside a URL."""
+    url = "https://images.example/1.png"
+    records = [{"photo": "/etc/hostname"}, {"photo": [url, "/etc/hostname"]}, {"photo": url}]
+    manifest = run(draw(tmp_path, records=records, image="{message.photo}", prompt="A hat", max_errors=2))
+    assert ((3, 1, 2, 0), "file_outside_root", 1) == (
+        counts(manifest),
+        manifest["rejections"][0]["code"],
+        api_requests(sandbox),
+    )
+
+
+def test_an_image_is_marked_up(sandbox: Sandbox, tmp_path: Path, photos: list[Path]) -> None:
+    """markup= is a file of the form."""
+    root = str(tmp_path / "in/images")
+    edit = {"records": [{"photo": str(photos[0]), "name": "hat"}], "image": "{message.photo}", "files_root": root}
+    assert (1, 1, 0, 0) == counts(run(draw(tmp_path, markup=str(photos[1]), **edit)))
+
+
 # -- what is refused ---------------------------------------------------------------------------------
 
 REFUSED = {
     "a mask without an image": ({"mask": "/x/mask.png"}, "mask= needs image="),
-    "an image without its folder": ({"image": "{message.photo}"}, "image= needs files_root="),
+    "markup without an image": ({"markup": "/x/markup.png"}, "markup= needs image="),
+    "an image without its folder": ({"image": "/x/photo.png"}, "image= needs files_root="),
+    "one image of two without its folder": (
+        {"image": ["https://images.example/1.png", "/x/photo.png"]},
+        "image= needs files_root=",
+    ),
+    "a size that the model does not draw": ({"size": "1000x1000"}, "must be divisible by 16"),
+    "too many images": ({"n": 11}, "n=11 must be a whole number from 1 to 10"),
+    "a compressed png": ({"output_compression": 50}, "output_compression needs output_format jpeg or webp"),
+    "a fault in the body": ({"body": {"frame_count": 3}}, "frame_count needs output_format gif"),
 }
 
 
@@ -189,6 +262,42 @@ def test_arguments_that_do_not_fit_are_refused_when_the_dag_is_parsed(tmp_path: 
     arguments, words = REFUSED[case]
     with pytest.raises(ConfigurationError, match=words):
         draw(tmp_path, **arguments)
+
+
+def test_all_faults_of_the_constants_are_told_at_once(tmp_path: Path) -> None:
+    """Mending one after the other would be a parse for each."""
+    with pytest.raises(ConfigurationError) as caught:
+        draw(tmp_path, n=0, size="1x1", mask="/x/mask.png", output_format="jpeg", background="transparent")
+    assert 4 == len(caught.value.faults)
+
+
+ACCEPTED: dict[str, dict[str, Any]] = {
+    "a model that nobody knows": {"model": "own-model", "size": "7x7", "n": 99},
+    "a model of the record": {"model": "{message.model}", "size": "7x7"},
+    "a size of the record": {"size": "{message.size}"},
+    "a size by Jinja": {"size": "{{ params.size }}", "n": "{{ params.n }}"},
+    "a compression of the record's format": {"output_format": "{message.format}", "output_compression": 50},
+    "a compression of a whole record": {"body": "{message.json}", "output_compression": 50},
+    "an image that a record names": {"image": "{message.photo}"},
+    "an image by its URL": {"image": ["https://images.example/1.png", "file-abc"]},
+}
+
+
+@pytest.mark.parametrize("case", ACCEPTED)
+def test_what_can_not_be_told_yet_is_left_to_the_record(tmp_path: Path, case: str) -> None:
+    """A Dag parses when only a record, Jinja or the API could say what is wrong."""
+    draw(tmp_path, **ACCEPTED[case])
+
+
+def test_a_record_with_a_wrong_size_costs_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A size of a record is looked at before it is sent; the other record is drawn."""
+    records = [{"name": "kettle", "size": "100x100"}, {"name": "fan", "size": "64x48"}]
+    manifest = run(draw(tmp_path, records=records, size="{message.size}", max_errors=1))
+    assert ((2, 1, 1, 0), "invalid_image_request", 1) == (
+        counts(manifest),
+        manifest["rejections"][0]["code"],
+        api_requests(sandbox),
+    )
 
 
 def test_a_retired_model_rejects_the_record(sandbox: Sandbox, tmp_path: Path) -> None:

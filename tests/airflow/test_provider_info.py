@@ -15,6 +15,9 @@ import pytest
 from airflow_provider_openai_dest import __version__
 from airflow_provider_openai_dest.connection import settings as api
 from airflow_provider_openai_dest.connection import webhook_settings as webhook
+from airflow_provider_openai_dest.connection.auth_fields import AUTH_MODES
+from airflow_provider_openai_dest.connection.servers import SERVERS
+from airflow_provider_openai_dest.connection.token_exchange import SUBJECT_TYPES, SUBJECTS
 from airflow_provider_openai_dest.provider_info import get_provider_info
 
 INFO: Any = get_provider_info()
@@ -116,4 +119,14 @@ def test_the_settings_of_the_provider_have_defaults() -> None:
     assert {name: option["default"] for name, option in options.items()} == {
         "results_path": "",
         "max_xcom_bytes": "49152",
+        "check_models": "True",
     }
+
+
+def test_the_lists_of_the_form_are_those_of_the_code() -> None:
+    """The file imports nothing, so the kinds of server and authentication are written twice and compared here."""
+    fields = CONNECTION_TYPES["openai_dest"]["conn-fields"]
+    assert list(SERVERS) == fields["server"]["schema"]["enum"]
+    assert list(AUTH_MODES) == fields["auth"]["schema"]["enum"]
+    assert list(SUBJECTS) == fields["workload_identity_provider"]["schema"]["enum"]
+    assert list(SUBJECT_TYPES) == fields["subject_type"]["schema"]["enum"]

@@ -169,6 +169,7 @@ def _environment(home: Path, port: int, connections: Mapping[str, str]) -> dict[
         "API__WORKERS": "1",
         "DAG_PROCESSOR__REFRESH_INTERVAL": "5",
         "LOGGING__LOGGING_LEVEL": "DEBUG",
+        "OPENAI_DEST__CHECK_MODELS": "False",  # the stub counts requests, and has no models
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": str(2 * HEARTBEAT_SECONDS + 5),
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
         "WORKERS__MIN_HEARTBEAT_INTERVAL": str(HEARTBEAT_SECONDS),

@@ -8,7 +8,14 @@ NEWER: dict[str, tuple[str, tuple[str, ...]]] = {
         "image_generate_params.ImageGenerateParamsBase",
         ("complexity", "frame_count", "frame_duration_ms", "safety_identifier", "svg"),
     ),
-    "create_image_edit": ("image_edit_params.ImageEditParamsBase", ("complexity", "markup")),
+    "create_image_edit": (
+        "image_edit_params.ImageEditParamsBase",
+        ("complexity", "frame_count", "frame_duration_ms", "markup", "safety_identifier", "svg"),
+    ),
+    "create_image_edit_json": (
+        "image_edit_params.ImageEditParamsBase",
+        ("complexity", "frame_count", "frame_duration_ms", "safety_identifier", "svg"),
+    ),
     "create_response": (
         "responses.response_create_params.ResponseCreateParamsBase",
         ("access_programs", "background_options", "image"),

@@ -26,24 +26,24 @@ LIMITS = frozenset(
 )
 
 # Limits that the specification says in words only, or that are newer: path and word, and where they stand.
+OF_COMPRESSION = {
+    ("output_compression", "minimum"): "the description: 0 to 100 %",
+    ("output_compression", "maximum"): "the description: 0 to 100 %",
+}
+OF_IMAGES = {
+    ("frame_count", "minimum"): "openai 3.54",
+    ("frame_count", "maximum"): "openai 3.54",
+    ("frame_duration_ms", "minimum"): "openai 3.54: a time",
+    ("safety_identifier", "maxLength"): "as that of the responses",
+}
+OF_PROMPTS = {
+    ("prompt", "minLength"): "of the edit by references",
+    ("prompt", "maxLength"): "the description of prompt",
+}
 IN_WORDS: dict[str, dict[tuple[str, str], str]] = {
-    "create_image": {
-        ("prompt", "minLength"): "of the edit by references",
-        ("prompt", "maxLength"): "the description of prompt",
-        ("output_compression", "minimum"): "the description: 0 to 100 %",
-        ("output_compression", "maximum"): "the description: 0 to 100 %",
-        ("frame_count", "minimum"): "openai 3.54",
-        ("frame_count", "maximum"): "openai 3.54",
-        ("frame_duration_ms", "minimum"): "openai 3.54: a time",
-        ("safety_identifier", "maxLength"): "as that of the responses",
-    },
-    "create_image_edit": {
-        ("prompt", "minLength"): "of the edit by references",
-        ("prompt", "maxLength"): "the description of prompt",
-        ("image", "minItems"): "there is nothing to edit",
-        ("output_compression", "minimum"): "the description: 0 to 100 %",
-        ("output_compression", "maximum"): "the description: 0 to 100 %",
-    },
+    "create_image": OF_IMAGES | OF_PROMPTS | OF_COMPRESSION,
+    "create_image_edit": OF_IMAGES | OF_PROMPTS | OF_COMPRESSION | {("image", "minItems"): "there is nothing to edit"},
+    "create_image_edit_json": OF_IMAGES,
     "create_response": {("input", "minItems"): "there is nothing to answer"},
     "create_transcription": {
         ("temperature", "minimum"): "the description: between 0 and 1",
@@ -77,7 +77,7 @@ def limits(schema: Any, definitions: Mapping[str, Any], path: str = "") -> Itera
 
 
 def stated_limits(schema: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    """Give word and value of each limit; of fine-tuning the specification says ``exclusiveMinimum: true``, as of old."""
+    """Give word and value of each limit; of fine-tuning it is said as of old: ``exclusiveMinimum: true``."""
     for word, value in schema.items():
         if word in LIMITS and not isinstance(value, bool):
             yield "exclusiveMinimum" if word == "minimum" and schema.get("exclusiveMinimum") is True else word, value

@@ -36,6 +36,7 @@ pytestmark = needs_the_specification
 STRICTER: dict[tuple[str, str], str] = {
     ("create_image", "model"): "the API's default is retired, and a silent change of model is a change of price",
     ("create_image_edit", "model"): "the API's default is retired, and a silent change of model is a change of price",
+    ("create_image_edit_json", "model"): "as above",
     ("create_response", "model"): "the specification requires nothing, the API answers 400",
     ("create_response", "input"): "the specification requires nothing, the API answers 400",
 }

@@ -128,6 +128,27 @@ UPLOADS: dict[str, tuple[str, dict[str, Any], Callable[[Any], Any]]] = {
             mask=("m.png", FILES["m.png"]),
         ),
     ),
+    "an image with markup, as an animation": (
+        "create_image_edit",
+        {
+            "model": "m",
+            "prompt": "p",
+            "image": f"{FOLDER}/a.png",
+            "markup": f"{FOLDER}/m.png",
+            "output_format": "gif",
+            "frame_count": 4,
+            "svg": {"model": "m", "reasoning": {"effort": "low"}},
+        },
+        lambda sdk: sdk.images.edit(
+            model="m",
+            prompt="p",
+            image=("a.png", FILES["a.png"]),
+            markup=("m.png", FILES["m.png"]),
+            output_format="gif",
+            frame_count=4,
+            svg={"model": "m", "reasoning": {"effort": "low"}},
+        ),
+    ),
     "a list of one image": (
         "create_image_edit",
         {"model": "m", "prompt": "p", "image": [f"{FOLDER}/a.png"]},

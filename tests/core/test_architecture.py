@@ -26,7 +26,10 @@ DIRECTIONS: dict[str, set[str]] = {
     "endpoints": {"exceptions"},
     "connection": {"exceptions"},
     "sources": {"exceptions"},
-    "rendering": {"sources", "endpoints", "connection.headers", "connection.url", "exceptions"},
+    "rendering": {
+        *("sources", "endpoints", "exceptions"),
+        *("connection.headers", "connection.servers", "connection.url"),
+    },
     "validation": {"rendering", "endpoints", "exceptions"},
     "delivery": {"rendering", "sources", "endpoints", "connection", "exceptions"},
     "manifest": {"delivery", "sources", "exceptions"},

@@ -117,6 +117,10 @@ def test_a_file_that_can_not_be_written_is_a_sink_error() -> None:
         (b"OggS", "ogg"),
         (b"fLaC", "flac"),
         (b"<svg xmlns", "svg"),
+        (b"\xef\xbb\xbf \n<svg xmlns", "svg"),
+        (b"<?xml version", "svg"),
+        (b"<!DOCTYPE svg PUBLIC", "svg"),
+        (b"<!-- drawn --><svg", "svg"),
         (b"{}", "bin"),
         (b"", "bin"),
     ],
@@ -124,6 +128,21 @@ def test_a_file_that_can_not_be_written_is_a_sink_error() -> None:
 def test_the_extension_is_that_of_the_content(content: bytes, ending: str) -> None:
     """So that a viewer opens it."""
     assert ending == extension(content)
+
+
+@pytest.mark.parametrize(
+    ("said", "ending"), [("jpeg", "jpg"), ("webp", "webp"), ("../x", "bin"), (["png"], "bin"), (None, "bin")]
+)
+def test_where_the_content_tells_nothing_the_answer_does(tmp_path: Path, said: Any, ending: str) -> None:
+    """The format that the answer names, where it is one."""
+    (item,) = kept(tmp_path, {"output_format": said, "data": [image(b"new")]}).answer["data"]
+    assert str(tmp_path / "images" / f"sku-1-0.{ending}") == item["path"]
+
+
+def test_an_answer_that_is_half_broken_leaves_no_file(tmp_path: Path) -> None:
+    """A rejected record has no image that no row names."""
+    end = kept(tmp_path, {"data": [image(), {"b64_json": "§§"}]})
+    assert (Status.REJECTED, []) == (end.status, [*tmp_path.iterdir()])
 
 
 @pytest.mark.parametrize(
@@ -162,6 +181,19 @@ KEYS = [
 def test_no_two_keys_share_a_name() -> None:
     """Also when they differ only in what a file name can't hold."""
     assert len(KEYS) == len({safe_name(key) for key in KEYS})
+
+
+@given(st.lists(st.text(alphabet="ab-_./ 01é", max_size=6), unique=True, max_size=12))
+def test_no_record_takes_the_file_of_another(tmp_path_factory: pytest.TempPathFactory, keys: list[str]) -> None:
+    """Whatever their keys and numbers look like together, each image has its own file, with its own content."""
+    folder = tmp_path_factory.mktemp("results")
+    paths = {}
+    for key in keys:
+        contents = [PNG + f"{key}/{number}".encode() for number in range(2)]
+        answer = kept(folder, {"data": [image(content) for content in contents]}, key).answer
+        paths |= {item["path"]: content for item, content in zip(answer["data"], contents, strict=True)}
+    assert 2 * len(keys) == len(paths)
+    assert all(Path(path).read_bytes() == content for path, content in paths.items())
 
 
 @given(st.text() | st.sampled_from(KEYS))

@@ -200,7 +200,7 @@ def test_a_request_by_hand_has_the_model_of_its_operation() -> None:
     by_hand = EndpointTemplate(name="mine", path="/embeddings")
     assert model_of(find_endpoint("create_embedding")) is model_of(by_hand)
     assert model_of(EndpointTemplate(name="mine", path="/embeddings", method="PUT")) is None
-    assert model_of(EndpointTemplate(name="mine", path="/images/edits", content="json")) is None
+    assert model_of(EndpointTemplate(name="mine", path="/images/edits", content="form")) is None
 
 
 # -- warn --------------------------------------------------------------------------------------------

@@ -19,14 +19,17 @@ from pydantic import SecretStr
 from airflow_provider_openai_dest.connection.check import check_connection
 from airflow_provider_openai_dest.connection.client import new_client
 from airflow_provider_openai_dest.connection.diagnosis import FAILURES, REFUSALS
-from airflow_provider_openai_dest.connection.settings import ConnectionSettings
+from airflow_provider_openai_dest.connection.settings import ConnectionSettings, read_settings
 
 KEY = "sk-proj-abcdefghij0123456789"
 SETTINGS = ConnectionSettings(api_key=SecretStr(KEY))
+WITH_TOKENS = ConnectionSettings(auth="azure")
 MODELS = {"object": "list", "data": [{"id": "gpt-5"}, {"id": "text-embedding-3-small"}]}
 
 
-def check(answer: httpx.Response | Exception, **options: Any) -> tuple[bool, str]:
+def check(
+    answer: httpx.Response | Exception, settings: ConnectionSettings = SETTINGS, **options: Any
+) -> tuple[bool, str]:
     """Test a connection whose server answers so."""
 
     def respond(_: httpx.Request) -> httpx.Response:
@@ -34,8 +37,8 @@ def check(answer: httpx.Response | Exception, **options: Any) -> tuple[bool, str
             raise answer
         return answer
 
-    with new_client(SETTINGS, transport=httpx.MockTransport(respond)) as client:
-        return check_connection(client, SETTINGS, **options)
+    with new_client(settings, transport=httpx.MockTransport(respond)) as client:
+        return check_connection(client, settings, **options)
 
 
 def error(message: str, code: str | None = None, kind: str = "invalid_request_error") -> dict[str, Any]:
@@ -92,6 +95,20 @@ def test_it_asks_once_for_the_models() -> None:
 REFUSED: list[tuple[int, dict[str, Any] | str, str]] = [
     (401, error(f"Incorrect API key provided: {KEY}.", "invalid_api_key"), "API key: it is refused"),
     (401, "", "API key: it is refused"),
+    (
+        401,
+        error(
+            "Attempted to access resource with incorrect regional hostname. Please make your request to "
+            "us.api.openai.com",
+            "incorrect_hostname",
+        ),
+        "Base URL: the project is at home in another region; give the host that the answer names",
+    ),
+    (
+        401,
+        error("Access denied due to invalid subscription key or wrong API endpoint.", "401"),
+        "API key or Base URL: Azure",
+    ),
     (401, error("No such organization: org-1.", "invalid_organization"), "Organization: "),
     (
         401,
@@ -150,6 +167,7 @@ def test_every_refusal_in_the_table_is_tried() -> None:
     texts = [
         check(httpx.Response(s, **({"json": b} if isinstance(b, dict) else {"text": b})))[1] for s, b, _ in REFUSED
     ]
+    texts.append(check(httpx.Response(401), WITH_TOKENS)[1])
     assert [row.meaning for row in REFUSALS if not any(text.startswith(row.meaning) for text in texts)] == []
 
 
@@ -331,3 +349,48 @@ def test_real_failures_look_like_those_in_the_table(base_url: str, expected: str
         works, text = check_connection(client, settings)
     assert not works
     assert text.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("extra", "asked"),
+    [
+        ({}, "https://api.openai.com/v1/models"),
+        ({"auth": "admin_key"}, "https://api.openai.com/v1/organization/projects"),
+        ({"server": "azure"}, "https://r.openai.azure.com/openai/v1/models"),
+        (
+            {"server": "azure_classic", "api_version": "2024-10-21"},
+            "https://r.openai.azure.com/openai/models?api-version=2024-10-21",
+        ),
+    ],
+)
+def test_each_server_is_asked_for_a_list_that_it_has(extra: dict[str, Any], asked: str) -> None:
+    """An admin key may see projects only, and Azure's classic API wants its version."""
+    host = "https://r.openai.azure.com" if "azure" in asked else ""
+    settings = read_settings(conn_type="openai_dest", password=KEY, host=host, extra=extra)
+    seen: list[str] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        seen.append(str(request.url))
+        return httpx.Response(200, json=MODELS)
+
+    with new_client(settings, transport=httpx.MockTransport(respond)) as client:
+        assert check_connection(client, settings)[0]
+    assert [asked] == seen
+
+
+def test_the_wrong_region_is_told_with_the_right_host() -> None:
+    """What the answer names is shown, and the hosts of all regions."""
+    message = (
+        "Attempted to access resource with incorrect regional hostname. Please make your request to us.api.openai.com"
+    )
+    works, text = check(httpx.Response(401, json=error(message, "incorrect_hostname")))
+    assert not works
+    assert "Please make your request to us.api.openai.com" in text
+    assert "https://eu.api.openai.com/v1" in text
+
+
+def test_a_refused_token_is_no_fault_of_the_password() -> None:
+    """Where the connection has tokens, the text speaks of the identity that they are for."""
+    works, text = check(httpx.Response(401, json=error("Unauthorized")), WITH_TOKENS)
+    assert not works
+    assert text.startswith("Authentication: the token is refused")

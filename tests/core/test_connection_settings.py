@@ -373,7 +373,7 @@ def test_a_connection_of_the_official_provider_works_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    "extra", [{"auth_type": "workload_identity"}, {"openai_client_kwargs": 5}, {"openai_client_kwargs": "x"}]
+    "extra", [{"auth_type": "kerberos"}, {"openai_client_kwargs": 5}, {"openai_client_kwargs": "x"}]
 )
 def test_what_the_official_provider_has_more_is_told(extra: dict[str, Any]) -> None:
     """What can't work here is a fault that says so."""

@@ -156,6 +156,17 @@ def test_large_requests_are_fewer_on_the_wire() -> None:
     assert those.first(0.0) is not None
 
 
+def test_records_with_many_values_are_fewer_on_the_wire() -> None:
+    """What comes back is a vector for each of them."""
+    those = Flights(RetryPolicy(), lambda: 1.0)
+    for name in "abc":
+        those.add(request(name, values=MOST_RECORDS // 2))
+    landed = [take(those) for _ in range(2)]
+    assert those.first(0.0) is None
+    those.land(landed[0])
+    assert those.first(0.0) is not None
+
+
 def test_a_few_failures_are_tried_again_while_others_wait() -> None:
     """Before what was never sent: their records wait the longest."""
     those = flights(*"abcdefgh")

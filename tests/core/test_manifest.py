@@ -7,10 +7,19 @@ import tracemalloc
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.exceptions import RecordError
-from airflow_provider_openai_dest.manifest import KINDS_OF_REJECTION, LONGEST_TEXT, MOST_KINDS, Manifest, Tally
+from airflow_provider_openai_dest.manifest import (
+    KINDS_OF_REJECTION,
+    LARGEST_REST,
+    LONGEST_TEXT,
+    MOST_KINDS,
+    Manifest,
+    Tally,
+)
 from tests.core.delivery_parts import outcome, record
 
 D, R, P = Status.DELIVERED, Status.REJECTED, Status.PENDING
@@ -99,6 +108,50 @@ def test_a_kind_is_small_whatever_the_record_is() -> None:
     """Key, code and message are data, and may be long."""
     (kind,) = tallied(failed("c" * 10_000, "m" * 10_000, key="k" * 10_000)).rejections
     assert LONGEST_TEXT == len(kind["code"]) == len(kind["first_key"]) == len(kind["first_message"])
+
+
+LONG_TEXTS = st.builds(
+    lambda text, times: text * times,
+    st.text(min_size=1, max_size=8) | st.sampled_from(["日", "😀", '"', "\\", "\n", "\ud800", "\x7f", "m"]),
+    st.sampled_from([1, 100, 3_000]),
+)
+USAGES = st.recursive(
+    st.integers(0, 2**53 - 1),
+    lambda inner: st.dictionaries(LONG_TEXTS, inner, max_size=8),
+    max_leaves=30,
+)
+OUTCOMES = st.builds(
+    lambda status, texts, usage, http: outcome(
+        texts[0],
+        status,
+        error=None if status is D else RecordError(texts[1], texts[2], param=texts[2], status=http),
+        answer=texts[2],
+        usage={texts[1]: usage, "total_tokens": 1},
+    ),
+    st.sampled_from([D, R, P]),
+    st.tuples(LONG_TEXTS, LONG_TEXTS, LONG_TEXTS),
+    USAGES,
+    st.none() | st.integers(100, 599),
+)
+
+
+@given(st.lists(OUTCOMES, max_size=40), st.sampled_from([0, 1_000, 48 * 1024]))
+def test_a_manifest_keeps_its_bound_whatever_the_answers_are(outcomes: list[Outcome], bound: int) -> None:
+    """Its JSON, as Airflow writes it, is what max_xcom_bytes allows for the outcomes, and 32 kB for all else."""
+    row = tallied(*outcomes, max_inline_bytes=bound).as_dict()
+    inline = row.pop("outcomes")
+    assert inline is None or len(json.dumps(inline)) <= max(bound, len("[]"))
+    assert len(json.dumps(row)) < LARGEST_REST
+
+
+@pytest.mark.parametrize("sign", ["m", "日", "😀", '"', "\x00", "\ud800"])
+def test_the_worst_of_all_answers_keeps_the_bound(sign: str) -> None:
+    """Ten kinds of the longest texts, and a usage of many names."""
+    usage = {f"{number}{sign * 2_000}": {f"{name}": 1 for name in range(20)} for number in range(50)}
+    outcomes = [failed(f"{number}{sign * 5_000}", sign * 5_000, key=sign * 5_000) for number in range(12)]
+    manifest = tallied(*outcomes, outcome(usage={"total_tokens": 7, **usage}), max_inline_bytes=0)
+    assert len(json.dumps(manifest.as_dict())) < LARGEST_REST
+    assert (10, {"total_tokens": 7}) == (len(manifest.rejections), manifest.usage)
 
 
 def test_small_outcomes_are_inline_in_the_order_of_the_input() -> None:

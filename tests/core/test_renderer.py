@@ -341,3 +341,12 @@ def test_every_record_comes_out_once(data: list[Any]) -> None:
 
     assert keys == sorted(keys_of(_single("create_response", RESPONSE).render(records(*data))))
     assert keys == sorted(keys_of(_packed({"model": "m", "input": "{message}"}).render(records(*data))))
+
+
+@pytest.mark.parametrize(
+    ("n", "images"), [(None, 1), (1, 1), (4, 4), ("4", 4), ("four", 1), (-3, 1), (2.5, 1), (True, 1), ("9" * 30, 1)]
+)
+def test_images_are_counted_as_they_are_asked_for(n: Any, images: int) -> None:
+    """They count against images a minute; a form has its numbers as text, and what is no number is the API's one."""
+    body = BodyTemplate({"model": "own", "prompt": "p", "n": n})
+    assert images == only_request(SingleRenderer(form("create_image"), body).render(records({}))).images

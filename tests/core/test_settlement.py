@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from airflow_provider_openai_dest.delivery.outcome import Outcome
-from airflow_provider_openai_dest.delivery.settlement import PUT, QUEUE_LIMIT, Settlement
+from airflow_provider_openai_dest.delivery.settlement import PUT, QUEUE_BYTES, QUEUE_LIMIT, Settlement
 from airflow_provider_openai_dest.exceptions import SinkError
 from tests.core.delivery_parts import outcome
 
@@ -107,6 +107,20 @@ def test_the_sending_waits_while_the_sinks_are_behind() -> None:
             free.set()
 
     asyncio.run(run())
+
+
+def test_the_sending_waits_for_bytes_as_well() -> None:
+    """A few images fill the queue, and are written at once; the next batch begins with an empty one."""
+    writing = Writing()
+
+    async def run() -> list[int]:
+        async with asyncio.timeout(PUT.seconds / 2), Settlement(writing, lambda: None, PUT) as settlement:
+            await settlement.put([OUTCOME], held=QUEUE_BYTES - 1)
+            await settlement.put([OUTCOME], held=1)
+            await settlement.put([OUTCOME], held=QUEUE_BYTES - 1)
+            return list(writing.batches)
+
+    assert [2] == asyncio.run(run())
 
 
 def test_a_few_outcomes_do_not_wait() -> None:

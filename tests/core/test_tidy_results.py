@@ -305,8 +305,8 @@ def test_vectors_of_several_lengths_are_lists(folder: Folder) -> None:
 
 @needs_pyarrow
 def test_what_is_no_vector_is_json(folder: Folder) -> None:
-    """A list of vectors, a field beside one, a vector that can't be read, and the answers of other endpoints."""
-    several = [{"embedding": vector(1.0)}]
+    """A list with one that can't be read, a field beside a vector, such a vector, and what other endpoints answer."""
+    several = [{"embedding": vector(1.0)}, {"embedding": "?"}]
     answers: list[Any] = [{"model": "m", "data": several}, {"embedding": vector(1.0), "x": 1}, {"embedding": "?"}]
     ends = zip((A, B, C), answers, strict=True)
     write(folder, *(outcome(one.key, record=one, answer=answer) for one, answer in ends))
@@ -355,3 +355,68 @@ def test_without_pyarrow_it_is_told_what_to_install(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(parquet, "find_spec", lambda _: None)
     with pytest.raises(ConfigurationError, match=r"pip install .*\[parquet\]"):
         parquet.require_pyarrow()
+
+
+@needs_pyarrow
+def test_each_vector_of_a_record_has_a_row(folder: Folder) -> None:
+    """With its place in the record's list and in its text; usage and data stand once, so that sums hold."""
+    chunks = [{"embedding": vector(1.0), "start": 0, "end": 9}, {"embedding": vector(2.0), "start": 8, "end": 12}]
+    long = outcome("b", record=B, answer={"model": "m", "data": chunks}, usage={"total_tokens": 7})
+    write(folder, embedded(A, 0.5), long, outcome("c", R, record=C))
+    pattern = put(folder, A, B, C, form=PARQUET)
+    rows = table_of(folder, pattern).to_pylist()
+    names = ("key", "position", "model", "item", "start", "end", "embedding", "usage", "record")
+    assert [
+        ("a", 0, "m", None, None, None, [0.5], None, '{"q":"a"}'),
+        ("b", 1, "m", 0, 0, 9, [1.0], '{"total_tokens":7}', '{"q":"b"}'),
+        ("b", 1, "m", 1, 8, 12, [2.0], None, None),
+        ("c", 2, None, None, None, None, None, None, '{"q":"c"}'),
+    ] == [tuple(row[name] for name in names) for row in rows]
+    assert 4 == json.loads(files_of(folder, pattern)["manifest.json"])["parts"][0]["rows"]
+    assert "answer" not in rows[0]
+
+
+@needs_pyarrow
+def test_the_columns_of_chunks_are_there_when_there_are_some(folder: Folder) -> None:
+    """An average says of how many chunks it is; a data set without chunks has no such column."""
+    write(folder, embedded(A, 0.5, chunks=3), embedded(B, 1.0))
+    table = table_of(folder, put(folder, A, B, form=PARQUET))
+    assert [3, None] == table.column("chunks").to_pylist()
+    assert not {"item", "input", "start", "end", "answer"} & {*table.column_names}
+
+
+@needs_pyarrow
+def test_several_lengths_are_told(folder: Folder, caplog: pytest.LogCaptureFixture) -> None:
+    """No index takes such vectors; they are kept, since records may have asked for them."""
+    write(folder, embedded(A, 1.0, 2.0), embedded(B, 3.0))
+    put(folder, A, B, form=PARQUET)
+    assert ["The vectors have several lengths: that of 'b' has 1 numbers"] == caplog.messages
+
+
+# -- numbers in JSON Lines ---------------------------------------------------------------------------
+
+
+def test_vectors_can_stand_as_numbers(folder: Folder) -> None:
+    """Exactly those of the bytes, also within a list; what can't be read stays what it is."""
+    chunks = [{"embedding": vector(0.1), "start": 0, "end": 9}, {"embedding": vector(-2.5)}]
+    ends = [
+        embedded(A, 0.1, -1e-30),
+        outcome("b", record=B, answer={"model": "m", "data": chunks}),
+        outcome("c", record=C, answer={"model": "m", "embedding": "?"}),
+    ]
+    write(folder, *ends)
+    plain = TidyForm(vector_field="embedding", has_plain_vectors=True)
+    pattern = put(folder, A, B, C, form=plain)
+    first, second, third = (row["answer"] for row in rows_of(folder, pattern))
+    assert pack("<2f", 0.1, -1e-30) == pack("<2f", *first["embedding"])
+    assert [{"embedding": [0.100000001], "start": 0, "end": 9}, {"embedding": [-2.5]}] == second["data"]
+    assert {"model": "m", "embedding": "?"} == third
+    assert {pattern} & {put(folder, A, B, C, form=TidyForm(vector_field="embedding", order="input"))} == set()
+
+
+@needs_pyarrow
+def test_parquet_has_numbers_anyway(folder: Folder) -> None:
+    """The same files, however the vectors of JSON Lines are to stand."""
+    write(folder, embedded(A, 0.5))
+    plain = TidyForm(format="parquet", order="input", vector_field="embedding", has_plain_vectors=True)
+    assert put(folder, A, form=PARQUET) == put(folder, A, form=plain)

@@ -5,30 +5,26 @@ from __future__ import annotations
 import logging
 
 import pytest
-import tiktoken
 
+from airflow_provider_openai_dest.exceptions import ConfigurationError
+from airflow_provider_openai_dest.rendering import tokens
 from airflow_provider_openai_dest.rendering.tokens import (
     LONGEST_COUNTED,
     count_tokens,
+    encoding_name_of,
     estimate_tokens,
     token_counter,
+    vocabulary_of,
 )
-
-# A vocabulary of all bytes and one word, so that no real one must be had.
-TINY = tiktoken.Encoding(
-    "tiny",
-    pat_str=r"\w+|\W+",
-    mergeable_ranks={bytes([byte]): byte for byte in range(256)} | {b"ab": 256, b"abab": 257},
-    special_tokens={},
-)
+from tests.core.tiny_vocabulary import TINY, known_as
 
 
 @pytest.mark.parametrize(
-    ("value", "tokens"), [("abab", 1), ("ab!", 2), ("é", 2), ("", 0), ([1, 2, 3], 3), ("<|endoftext|>", 13)]
+    ("value", "count"), [("abab", 1), ("ab!", 2), ("é", 2), ("", 0), ([1, 2, 3], 3), ("<|endoftext|>", 13)]
 )
-def test_tokens_are_counted_by_the_models_vocabulary(value: str | list[int], tokens: int) -> None:
+def test_tokens_are_counted_by_the_models_vocabulary(value: str | list[int], count: int) -> None:
     """A text by its vocabulary, whatever it looks like; a list of tokens is one already."""
-    assert tokens == count_tokens(TINY, value)
+    assert count == count_tokens(TINY, value)
 
 
 def test_a_very_long_text_is_estimated() -> None:
@@ -47,3 +43,44 @@ def test_a_model_that_nobody_knows_is_estimated(caplog: pytest.LogCaptureFixture
 def test_an_estimate_is_an_upper_bound_of_a_token_for_four_characters(value: str) -> None:
     """So that a pack stays below the limits."""
     assert estimate_tokens(value) >= -(-len(value) // 4)
+
+
+# -- vocabularies ------------------------------------------------------------------------------------
+
+
+def test_a_younger_model_is_counted_as_its_family(caplog: pytest.LogCaptureFixture) -> None:
+    """And that is told, once."""
+    with known_as("cl100k_base"):
+        assert TINY is vocabulary_of("text-embedding-9-huge") is vocabulary_of("text-embedding-9-huge")
+    (message,) = caplog.messages
+    assert "tiktoken does not know text-embedding-9-huge" in message
+
+
+def test_a_vocabulary_has_a_name_of_its_own() -> None:
+    """A model of another name, such as a deployment, is read by the one that is named."""
+    with known_as("tiny"):
+        assert TINY is vocabulary_of("my-deployment", "tiny")
+    assert encoding_name_of("my-deployment") is None
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("my-deployment", None), "nobody knows how the model 'my-deployment' reads its tokens: say encoding_name="),
+        (
+            ("my-deployment", "no such"),
+            r"'no such' of 'my-deployment' can't be loaded \(ValueError\).*TIKTOKEN_CACHE_DIR",
+        ),
+    ],
+)
+def test_a_vocabulary_that_can_not_be_had_is_a_fault_of_the_dag(names: tuple[str, str | None], words: str) -> None:
+    """Where a text must be cut, an estimate does not do."""
+    with pytest.raises(ConfigurationError, match=words):
+        vocabulary_of(*names)
+
+
+def test_without_tiktoken_it_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is paid for."""
+    monkeypatch.setattr(tokens, "find_spec", lambda _: None)
+    with pytest.raises(ConfigurationError, match=r"pip install .*\[tokens\]"):
+        vocabulary_of("a-model-for-this-test-alone")

@@ -55,6 +55,34 @@ OPENAI_REPLIES: dict[str, tuple[httpx.Response, Verdict]] = {
     "401 with x-should-retry: true": (refusal(401, x_should_retry="true"), Verdict.ABORT),
 }
 
+AZURE_FILTER = {
+    "error": {
+        "message": "The response was filtered due to the prompt triggering Azure OpenAI's content management policy.",
+        "type": None,
+        "param": "prompt",
+        "code": "content_filter",
+        "status": 400,
+        "innererror": {
+            "code": "ResponsibleAIPolicyViolation",
+            "content_filter_result": {
+                "hate": {"filtered": False, "severity": "safe"},
+                "violence": {"filtered": True, "severity": "medium"},
+                "jailbreak": {"filtered": True, "detected": True},
+            },
+        },
+    }
+}
+OPENAI_REPLIES |= {
+    "400 of Azure's content filter": (reply(400, AZURE_FILTER), Verdict.REJECTED),
+    "429 of Azure": (refusal(429, "429", "Requests have exceeded the call rate limit. Retry after 2 s."), Verdict.WAIT),
+    "401 of Azure's gateway": (reply(401, {"statusCode": 401, "message": "Unauthorized."}), Verdict.ABORT),
+    "404 of Azure": (refusal(404, "DeploymentNotFound"), Verdict.REJECTED),
+    "400 of vLLM": (
+        reply(400, {"object": "error", "message": "no", "type": "BadRequestError", "param": None, "code": 400}),
+        Verdict.REJECTED,
+    ),
+}
+
 WEBHOOK_REPLIES: dict[str, tuple[httpx.Response, Verdict]] = {
     "200": (reply(200), Verdict.DELIVERED),
     "204": (reply(204, b""), Verdict.DELIVERED),
@@ -160,3 +188,45 @@ def test_no_reply_breaks_the_judge(status: int, body: bytes, should_retry: str) 
         if judgement.error is not None:
             str(judgement.error.as_row()).encode()
             assert 0 < len(judgement.error.message) <= MESSAGE_LIMIT
+
+
+def test_azures_content_filter_says_what_it_found() -> None:
+    """The categories stand in the message, with the code of the refusal."""
+    error = judge(reply(400, AZURE_FILTER), OPENAI).error
+    assert error is not None
+    assert "content_filter" == error.code
+    assert error.message.endswith("(filtered: violence, jailbreak)")
+
+
+@pytest.mark.parametrize(
+    "inner", [None, 5, "x", [], {}, {"content_filter_result": None}, {"content_filter_result": {"hate": 1}}]
+)
+def test_an_inner_error_of_another_form_is_left(inner: Any) -> None:
+    """Nothing is added for what nobody knows."""
+    error = judge(reply(400, {"error": {"message": "no", "innererror": inner}}), OPENAI).error
+    assert error is not None
+    assert "no" == error.message
+
+
+@pytest.mark.parametrize("body", [b"<html>404 Not Found</html>", b"", b"404 page not found", {"detail": "Not Found"}])
+def test_a_404_of_no_api_hints_at_the_base_url(body: Any) -> None:
+    """Whoever gave a wrong address reads of it in the first rejection already."""
+    error = judge(reply(404, body), OPENAI).error
+    assert error is not None
+    assert "look at the connection's base URL" in error.message
+
+
+@pytest.mark.parametrize(
+    ("body", "table"),
+    [
+        ({"error": {"message": "The model `x` does not exist", "code": "model_not_found"}}, OPENAI),
+        ({"object": "error", "message": "The model `x` does not exist", "code": 404}, OPENAI),
+        ({"detail": "Not Found"}, WEBHOOK),
+    ],
+    ids=["OpenAI", "vLLM", "a webhook"],
+)
+def test_a_404_of_an_api_hints_at_nothing(body: Any, table: Any) -> None:
+    """An API that answers is at the right address; and a webhook has another."""
+    error = judge(reply(404, body), table).error
+    assert error is not None
+    assert "base URL" not in error.message
