@@ -50,9 +50,10 @@ class _Making:
         if "$ref" in node:
             reference = str(node["$ref"])
             beside = {name: value for name, value in node.items() if name != "$ref" and name not in _LEFT_OUT}
+            found = self._found(reference, place)
             if place and (not beside or reference in entered):
                 return {"$ref": reference}
-            return self.strict({**self._found(reference, place), **beside}, place, (*entered, reference))
+            return self.strict({**found, **beside}, place, (*entered, reference))
         taken = {name: value for name, value in _plainer(node).items() if name not in _LEFT_OUT}
         self.faults += [f"{place or 'the schema'}: {word!r} is not taken" for word in NOT_TAKEN if word in taken]
         made = {name: self._inside(name, value, place, entered) for name, value in taken.items()}
