@@ -39,6 +39,8 @@ from airflow_provider_openai_dest.sandbox.settings import SandboxSettings
 from airflow_provider_openai_dest.sinks.folder import RowLog
 from airflow_provider_openai_dest.sinks.results import ResultsSink
 from airflow_provider_openai_dest.sources.record import Record
+from airflow_provider_openai_dest.validation.body_check import names_of
+from airflow_provider_openai_dest.validation.catalogue import MODELS, model_of
 
 _PARAM = re.compile(r"^:param (\w+):\s*(.*?)(?=^:\w|\n\s*\n|\Z)", re.MULTILINE | re.DOTALL)
 _ROLE = re.compile(r":\w+:`[~.]*([^`]+)`")
@@ -494,6 +496,13 @@ _ROOMS = {
     "operators": "Airflow tasks: arguments, assembly, failures",
     "triggers": "Airflow triggers, which only poll",
 }
+
+
+def body_models() -> str:
+    """Print which fields of which endpoints' bodies are looked at."""
+    models = ((name, model_of(ENDPOINTS[name])) for name in MODELS)
+    rows = ((code(name), codes(sorted(names_of(model)))) for name, model in models if model)
+    return table(("Endpoint", "Fields that are looked at"), rows)
 
 
 def rooms() -> str:

@@ -112,19 +112,24 @@ FOREIGN = {
 """Keywords of other providers and clients, and where that goes here."""
 
 
-def unknown_faults(operator: type, keywords: Mapping[str, Any], body_fields: Iterable[str] = ()) -> dict[str, str]:
+def unknown_faults(
+    operator: type, keywords: Mapping[str, Any], body_fields: Callable[[], Iterable[str]] = tuple
+) -> dict[str, str]:
     """Find keywords that neither the operator nor Airflow knows; gives what is wrong with each, and where it goes.
 
-    :param body_fields: the fields of the request's body, which are no keywords.
+    :param body_fields: gives the fields of the request's body, which are no keywords; asked only when one is unknown.
     """
-    known, fields = set(_keywords(operator)), set(body_fields)
+    known = set(_keywords(operator))
     unknown = [name for name in keywords if name not in known and not name.startswith("_")]
-    return {name: f"{operator.__name__} has no keyword {name!r}: {_hint(name, known, fields)}" for name in unknown}
+    fields = set(body_fields()) if unknown else set()
+    place = "fields" if {"endpoint", "url"} & inspect.signature(operator).parameters.keys() else "body"
+    return {
+        name: f"{operator.__name__} has no keyword {name!r}: {_hint(name, known, fields, place)}" for name in unknown
+    }
 
 
-def _hint(name: str, known: set[str], body_fields: set[str]) -> str:
+def _hint(name: str, known: set[str], body_fields: set[str], place: str) -> str:
     if name in body_fields:
-        place = "fields" if "fields" in known else "body"
         return f"it is a field of the request: {place}={{{name!r}: ...}}"
     return FOREIGN.get(name) or nearest(name, known)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from airflow.sdk import BaseOperator
 
-from airflow_provider_openai_dest.endpoints.catalogue import find_endpoint
+from airflow_provider_openai_dest.endpoints.catalogue import find_endpoint, find_operation
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.exceptions import ConfigurationError, TransientError
 from airflow_provider_openai_dest.operators.arguments import (
@@ -169,7 +169,7 @@ class OpenAISendRecordsOperator(BaseOperator):
         files_root: str | None = None,
         **kwargs: Any,
     ) -> None:
-        unknown = unknown_faults(type(self), kwargs, _body_fields(endpoint))
+        unknown = unknown_faults(type(self), kwargs, partial(_body_fields, endpoint))
         super().__init__(**{name: value for name, value in kwargs.items() if name not in unknown})
         set_default_policy(self)
         self.endpoint = endpoint
@@ -482,4 +482,5 @@ def _body_fields(endpoint: str | EndpointTemplate) -> tuple[str, ...]:
         template = find_endpoint(endpoint)
     except ConfigurationError:
         return ()
-    return (*template.required, *template.optional)
+    known = find_operation(template.method, template.path) or template
+    return (*known.required, *known.optional)

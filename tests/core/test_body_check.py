@@ -10,13 +10,16 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_openai_dest.endpoints.catalogue import ENDPOINTS, find_endpoint
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.exceptions import ConfigurationError, RecordError
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
-from airflow_provider_openai_dest.validation.body_check import BodyCheck, check_of
+from airflow_provider_openai_dest.validation.body_check import BodyCheck, check_of, names_of
 from airflow_provider_openai_dest.validation.catalogue import MODELS, model_of
+from tests.core.json_values import few_examples, json_values, python_values
 from tests.core.rendering_parts import form
 
 Body = dict[str, Any]
@@ -112,6 +115,20 @@ def test_what_the_api_refuses_is_told_by_field(case: str) -> None:
     """Every fault of a body is named, by the field it is in; a text that may be long is not repeated."""
     endpoint, body, expected = WRONG[case]
     assert expected == faults(endpoint, body)
+
+
+@pytest.mark.parametrize("endpoint", MODELS)
+@few_examples
+@given(st.data())
+def test_any_body_is_judged(endpoint: str, data: st.DataObject) -> None:
+    """Whatever stands in a record's body, the check ends with faults of fields that are known, or with none."""
+    model = model_of(ENDPOINTS[endpoint])
+    assert model is not None
+    names = sorted(names_of(model))
+    body = data.draw(st.dictionaries(st.sampled_from(names), json_values | python_values, max_size=4))
+    for fault in check(endpoint)(body):
+        assert fault.param.partition(".")[0].partition("[")[0] in names
+        assert fault.param in fault.text
 
 
 RIGHT: dict[str, tuple[str, Body]] = {
