@@ -21,6 +21,7 @@ from airflow_provider_openai_dest.checkpoint.marks import Marks
 from airflow_provider_openai_dest.delivery.answer import ReadOutcomes, read_outcomes
 from airflow_provider_openai_dest.delivery.answer_bytes import LARGE_BYTES
 from airflow_provider_openai_dest.delivery.attempts import Conclusion
+from airflow_provider_openai_dest.delivery.billing import Billing
 from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher
 from airflow_provider_openai_dest.delivery.event_loop import run_in_loop
 from airflow_provider_openai_dest.delivery.intake import UNKNOWN_FATE, Census, Intake, read_ahead
@@ -34,6 +35,7 @@ from airflow_provider_openai_dest.delivery.sharing import Sharing, size_of
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.exceptions import (
     AbortError,
+    BudgetReachedError,
     LongWaitError,
     OpenAIDestError,
     SinkError,
@@ -70,6 +72,7 @@ class Destination:
     :param intake_chunk: records read ahead at once.
     :param on_interrupt: called when the run is interrupted or breaks, to stop what runs beside it.
     :param meter: takes what is measured.
+    :param billing: puts a cost on what was answered; None leaves it out.
     :param watch: called every second by the thread that called :meth:`run`, with a monotonic time.
     :param read: gives the outcomes of a concluded request.
     :param count_seconds: how long the rest of the source is read, only to be counted, after the sending was stopped.
@@ -92,6 +95,7 @@ class Destination:
         intake_chunk: int = INTAKE_CHUNK,
         on_interrupt: Callable[[], None] = lambda: None,
         meter: Meter | None = None,
+        billing: Billing | None = None,
         watch: Callable[[float], None] = lambda _now: None,
         read: ReadOutcomes = read_outcomes,
         count_seconds: float = 2.0,
@@ -110,6 +114,7 @@ class Destination:
         self._intake_chunk = intake_chunk
         self._on_interrupt = on_interrupt
         self._measuring = Measuring(meter or NoMeter(), dispatcher.traffic)
+        self._billing = billing
         self._watch = watch
         self._read = read
         self._count_seconds = count_seconds
@@ -175,8 +180,9 @@ class Destination:
     def raise_failure(self, manifest: Manifest) -> None:
         """Raise what the end of the run asks for: nothing, when every record is settled.
 
-        SinkError when outcomes could not be written, AbortError when key, quota or project is refused, LongWaitError
-        when the server asks for a long wait, TransientError when records are left for the next try.
+        SinkError when outcomes could not be written, AbortError when key, quota or project is refused,
+        BudgetReachedError when no more may be spent, LongWaitError when the server asks for a long wait, TransientError
+        when records are left for the next try.
         """
         if self._failure is not None:
             raise self._failure
@@ -185,6 +191,13 @@ class Destination:
                 f"{manifest.endpoint} was stopped: {self._dispatcher.abort}; "
                 f"{manifest.delivered} records are delivered and kept, {manifest.rejected} rejected, "
                 f"{manifest.pending} pending: mend the cause and clear the task to send all but the delivered",
+                manifest.as_dict(),
+            )
+        if self._dispatcher.budget_reached and not manifest.is_settled:
+            raise BudgetReachedError(
+                f"{manifest.endpoint} was stopped: {self._dispatcher.budget_reached}; "
+                f"{manifest.delivered} records are delivered and kept, {manifest.rejected} rejected, "
+                f"{manifest.pending} pending: raise the limit and clear the task to send only the rest",
                 manifest.as_dict(),
             )
         if not manifest.is_settled:
@@ -205,6 +218,8 @@ class Destination:
                 for hashed, end in settled.newest_first():
                     self._settled.add_end(hashed, end)
                 self._tally.absorb(settled.summary)
+        if self._billing:
+            self._billing.spent_before(self._tally.usage, self._tally.spent)
 
     def _wait_for(self, run: Coroutine[Any, Any, Census]) -> Census:
         """Run the event loop in a thread; what interrupts the waiting, a signal handler's exception, ends it soon."""
@@ -257,8 +272,12 @@ class Destination:
                 if request.following and outcomes[0].status is Status.DELIVERED:
                     if conclusion.maybe_billed:
                         self._fates.halved(request.records)
+                    if self._billing:
+                        self._billing.billed(request, conclusion, outcomes, is_part=True)
                     return [await asyncio.to_thread(request.following, outcomes[0].answer["data"], outcomes[0].usage)]
                 size = size_of(self._endpoint, request, conclusion)
+                if self._billing:
+                    outcomes = self._billing.billed(request, conclusion, outcomes)
                 del conclusion  # the bytes of the answer are not needed any more
                 outcomes += self._sharing.ended(request.claim, outcomes, size)
                 await settlement.put(self._fates.marked(outcomes), held=held, until_written=held > LARGE_BYTES)
@@ -312,13 +331,13 @@ class Destination:
             done=intake.census().settled + now,
             settled_now=now,
             traffic=self._dispatcher.traffic,
-            share=self._dispatcher.share(),
+            use=self._dispatcher.use(),
         )
 
     def _measure(self) -> None:
         tally = self._tally
         records = {"delivered": tally.delivered, "rejected": tally.rejected, "pending": tally.pending}
-        self._measuring.tell(records, tally.maybe_billed, self._dispatcher.share())
+        self._measuring.tell(records, tally.maybe_billed, self._dispatcher.use())
 
     def _write(self, outcomes: Sequence[Outcome]) -> None:
         """Take a batch to all sinks; nothing of it counts as settled before all of them have flushed."""

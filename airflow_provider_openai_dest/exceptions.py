@@ -100,6 +100,23 @@ class AbortError(OpenAIDestError):
         return self.message
 
 
+class BudgetReachedError(OpenAIDestError):
+    """Fail without a retry: ``max_cost``, ``max_tokens_total`` or ``max_requests`` is reached, and records are left.
+
+    What was on the wire has ended and is kept. Raise the limit and clear the task: only the rest is sent.
+
+    :param manifest: what the run had done until then.
+    """
+
+    def __init__(self, message: str, manifest: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message, manifest)
+        self.message = message
+        self.manifest = manifest
+
+    def __str__(self) -> str:
+        return self.message
+
+
 class TooManyRejectedError(OpenAIDestError):
     """Fail without a retry: more records were rejected than ``max_error_rate`` or ``max_errors`` allows.
 

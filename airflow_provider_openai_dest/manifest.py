@@ -10,6 +10,7 @@ from typing import Any
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.delivery.usage import add_usage
 from airflow_provider_openai_dest.exceptions import RecordError
+from airflow_provider_openai_dest.prices import DECIMALS
 
 KINDS_OF_REJECTION = 10
 """How many kinds of rejection a manifest names."""
@@ -37,7 +38,8 @@ class Manifest:
     ``origin`` is the task instance and ``delivery`` its number: a cleared task that sends anew begins the next one.
     ``retries`` are requests that were sent before, ``waits`` those that the rate limit refused, and ``waited_seconds``
     is how long nothing could be sent. ``deduplicated`` records got what came of an equal request, without one of their
-    own. ``unknown`` records may have been sent by a try that died, ``duplicates`` were delivered twice.
+    own. ``cost`` is in US dollars, over all tries as ``usage`` is; None as soon as a price is not known, and never
+    0 for it. ``unknown`` records may have been sent by a try that died, ``duplicates`` were delivered twice.
     ``delivered + rejected + pending == input`` always holds. ``whole_input`` is false when the source was not read to
     its end: ``input`` counts what was read then. ``outcomes`` are the rows themselves, in input order,
     only while all of them together stay below ``max_xcom_bytes``; otherwise read ``results``, which are the ``rows`` as
@@ -59,6 +61,7 @@ class Manifest:
     unknown: int = 0
     duplicates: int = 0
     usage: dict[str, Any] = field(default_factory=dict)
+    cost: float | None = None
     rejections: list[dict[str, Any]] = field(default_factory=list)
     origin: dict[str, Any] | None = None
     delivery: int = 1
@@ -95,6 +98,8 @@ class Manifest:
 class Tally:
     """Adds up outcomes.
 
+    ``spent`` are the dollars that are known, and ``is_priced`` whether these are all; None when nothing was used.
+
     :param max_inline_bytes: the outcomes are kept for the manifest until their JSON, as Airflow writes it, is larger.
     """
 
@@ -104,6 +109,8 @@ class Tally:
         self.pending = 0
         self.maybe_billed = 0
         self.usage: dict[str, Any] = {}
+        self.spent = 0.0
+        self.is_priced: bool | None = None
         self._kinds: dict[tuple[str, str, int | None], dict[str, Any]] = {}
         self._inline: dict[str, dict[str, Any]] | None = {}
         self._inline_bytes = 0
@@ -129,19 +136,28 @@ class Tally:
         self.maybe_billed += outcome.maybe_billed
         if outcome.usage:
             add_usage(self.usage, outcome.usage)
+            self._add_cost(outcome.cost, is_known=outcome.cost is not None)
         if outcome.status is not Status.PENDING:
             self._keep_inline(outcome)
         return outcome.error is not None and self._add_kind(outcome, outcome.error)
 
     def summary(self) -> dict[str, Any]:
         """Give usage and kinds of error, for :meth:`absorb`."""
-        return {"usage": self.usage, "maybe_billed": self.maybe_billed, "kinds": list(self._kinds.values())}
+        return {
+            "usage": self.usage,
+            "cost": self.spent,
+            "is_priced": self.is_priced,
+            "maybe_billed": self.maybe_billed,
+            "kinds": list(self._kinds.values()),
+        }
 
     def absorb(self, summary: Mapping[str, Any]) -> None:
         """Add what another tally had remembered; the outcomes themselves are not kept inline any more."""
         self._inline = None
         self.maybe_billed += summary["maybe_billed"]
         add_usage(self.usage, summary["usage"])
+        if summary["usage"]:
+            self._add_cost(summary.get("cost", 0.0), is_known=bool(summary.get("is_priced")))
         for kind in summary["kinds"]:
             name = (kind["status"], kind["code"], kind["http_status"])
             known = self._kinds.get(name)
@@ -159,10 +175,15 @@ class Tally:
             pending=self.pending,
             maybe_billed=self.maybe_billed,
             usage=_bounded(self.usage),
+            cost=round(self.spent, DECIMALS) if self.is_priced else None,
             rejections=sorted(self._kinds.values(), key=_count, reverse=True)[:KINDS_OF_REJECTION],
             outcomes=None if self._inline is None else sorted(self._inline.values(), key=_position),
             **fields,
         )
+
+    def _add_cost(self, cost: float | None, *, is_known: bool) -> None:
+        self.spent += cost or 0.0
+        self.is_priced = is_known and self.is_priced is not False
 
     def _add_kind(self, outcome: Outcome, error: RecordError) -> bool:
         status, code, http_status = outcome.status.value, _cut(error.code), error.status

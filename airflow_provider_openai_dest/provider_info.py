@@ -299,4 +299,5 @@ def get_provider_info() -> dict[str, object]:
         ],
         "connection-types": _CONNECTION_TYPES,
         "config": _CONFIG,
+        "cli": [f"{_PACKAGE}.cli.airflow_commands.get_commands"],
     }

@@ -16,6 +16,7 @@ from unittest.mock import patch
 
 from airflow.sdk import DAG
 
+from airflow_provider_openai_dest.rendering.tokens import estimate_tokens
 from airflow_provider_openai_dest.sandbox import DEMO_WEBHOOK_SECRET, Sandbox, running_sandbox
 from demo.connections import as_environment
 from docs.examples import LAKE, REPOSITORY, examples, make_lake
@@ -45,6 +46,12 @@ def manifest(page: str, task_id: str) -> str:
     return _sample(page, task_id, lambda _, manifest: manifest)
 
 
+def estimate(page: str, task_id: str) -> str:
+    """Print what a task of a page returns with ``estimate_only``; its tokens are estimated, whatever is installed."""
+    with patch("airflow_provider_openai_dest.rendering.input_tokens.token_counter", lambda _: estimate_tokens):
+        return _sample(page, task_id, lambda _, found: found, estimate_only=True)
+
+
 def part(page: str, task_id: str, name: str) -> str:
     """Print one field of that manifest; of ``outcomes``, the first."""
     return _sample(page, task_id, lambda _, manifest: manifest["outcomes"][0] if name == "outcomes" else manifest[name])
@@ -67,12 +74,14 @@ def webhook(page: str, task_id: str) -> str:
     return _sample(page, task_id, lambda sandbox, _: min(_webhooks(sandbox), key=lambda body: body["data"]["position"]))
 
 
-def _sample(page: str, task_id: str, take: Take) -> str:
+def _sample(page: str, task_id: str, take: Take, *, estimate_only: bool = False) -> str:
     with TemporaryDirectory() as folder, _sandbox() as sandbox:
         lake = make_lake(Path(folder) / "lake")
         results = {"AIRFLOW__OPENAI_DEST__RESULTS_PATH": str(lake / "openai_dest")}
         with patch.dict(os.environ, as_environment(sandbox.root_url) | results):
-            taken = take(sandbox, _execute(_task(page, task_id, lake)))
+            task = _task(page, task_id, lake)
+            task.estimate_only = estimate_only
+            taken = take(sandbox, _execute(task))
         steady = json.dumps(_steadied(taken), indent=2).replace(str(lake), LAKE)
     return f"\n```json\n{steady}\n```\n\n"
 

@@ -20,6 +20,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from airflow_provider_openai_dest import exceptions
+from airflow_provider_openai_dest.cli.commands import COMMANDS
+from airflow_provider_openai_dest.cli.ending import EXIT_CODES
+from airflow_provider_openai_dest.cli.options import OPTIONS, Option
 from airflow_provider_openai_dest.connection import settings, webhook_settings
 from airflow_provider_openai_dest.connection.auth_fields import AUTH_MODES
 from airflow_provider_openai_dest.connection.servers import CAPABILITIES, RESIDENCY_HOSTS, SERVERS, Capabilities
@@ -371,6 +374,7 @@ _MANIFEST = {
     "unknown": "records that a try which died may have sent, and whose fate nobody can know; see `on_unknown`",
     "duplicates": "records that two tries delivered, and that were paid twice; the first outcome holds",
     "usage": "sum of the API's usage objects, over all tries",
+    "cost": "what that cost in US dollars, with the extra `cost`; `null` when a price is not known",
     "rejections": "the first ten kinds of rejection, each with its count and its first record",
     "origin": "the task instance",
     "delivery": "number of this delivery: a cleared task that sends anew begins the next one",
@@ -393,6 +397,7 @@ _ROW = {
     "attempts": "how often the record was sent by the try that settled it; 0 when it has the answer of an equal one",
     "usage": "the API's usage object; that of a packed request stands on its first record",
     "maybe_billed": "an answer was lost after the request had left",
+    "cost": "what the usage beside it cost in US dollars; only where the price is known",
     "record_digest": "a digest of the record, by which a retry sees whether it is still the same",
     "crc32": "checksum of the row as it stands without this field",
     "record": "the record, unless `keep_records=False`",
@@ -406,7 +411,7 @@ def manifest_fields() -> str:
 
 def row_fields() -> str:
     """Print the fields of a row of the results, read from a row that was written."""
-    outcome = Outcome(record=Record(key="A-1", position=0, data={}), status=Status.DELIVERED)
+    outcome = Outcome(record=Record(key="A-1", position=0, data={}), status=Status.DELIVERED, cost=0.0)
     with TemporaryDirectory() as folder:
         sink = ResultsSink(RowLog(Path(folder), "outcomes"))
         sink.write([outcome])
@@ -433,6 +438,35 @@ def metrics() -> str:
         (code(f"{PREFIX}{name}"), metric.kind, metric.meaning, codes(metric.tags)) for name, metric in METRICS.items()
     )
     return table(("Name", "Kind", "Meaning", "Tags of its own"), rows)
+
+
+# -- the command line --------------------------------------------------------------------------------
+
+
+def commands() -> str:
+    """Print the commands."""
+    return table(("Command", "What it does"), ((code(name), command.help) for name, command in COMMANDS.items()))
+
+
+def exit_codes() -> str:
+    """Print what the exit codes say."""
+    return table(("Exit code", "Meaning"), ((str(number), meaning) for number, meaning in EXIT_CODES.items()))
+
+
+def command_options() -> str:
+    """Print the options, and which commands take each."""
+    heads = ("Option", "Meaning", "Commands")
+    return table(heads, ((_flag(option), option.help, codes(_takers(option))) for option in OPTIONS.values()))
+
+
+def _flag(option: Option) -> str:
+    value = option.more.get("metavar") or "|".join(option.more.get("choices", ()))
+    needs = "" if "action" in option.more else f" {value or 'TEXT'}"
+    return code(f"{option.flags[0]}{needs}") + (", required" if option.more.get("required") else "")
+
+
+def _takers(option: Option) -> Iterable[str]:
+    return (name for name, command in COMMANDS.items() if any(OPTIONS[taken] is option for taken in command.options))
 
 
 # -- sandbox -----------------------------------------------------------------------------------------
@@ -490,6 +524,10 @@ _ROOMS = {
     "sinks": "where outcomes go: rows, quarantine, binary files, webhook",
     "checkpoint": "which records are settled, read back from the rows",
     "manifest": "what one run did",
+    "prices": "what tokens cost, by the price list that is installed",
+    "estimate": "what a delivery would send and cost, told without sending",
+    "cli": "the command line: a table of commands and of options",
+    "__main__": "`python -m airflow_provider_openai_dest`",
     "destination": "the whole flow on one page: start reading here",
     "sandbox": "a local server that speaks the OpenAI API",
     "hooks": "Airflow connections",

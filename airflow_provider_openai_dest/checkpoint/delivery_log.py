@@ -257,6 +257,12 @@ class DeliveryLog:
             raise TransientError(f"can't read the state in {self.folder / name}: {error}") from error
 
 
+def generations(folder: Folder, scope: Scope) -> int:
+    """Count the generations that have begun in a folder, for whoever has no clear number to go by."""
+    found = (_CLAIM.fullmatch(name) for name in list_names(folder, f"delivery-{scope.id}-"))
+    return max((int(match[2]) + 1 for match in found if match), default=0)
+
+
 def described_changes(before: Mapping[str, str], after: Mapping[str, str]) -> str:
     """Name what differs, with both values where they tell a person something; empty when nothing does."""
     changed = sorted(name for name in {**before, **after} if before.get(name) != after.get(name))

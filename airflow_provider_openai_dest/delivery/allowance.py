@@ -139,8 +139,12 @@ class Allowance:
 
     def share(self, now: float) -> float | None:
         """Give how much of the limit we use, 0.0 to 1.0; None when it is not known."""
-        rate = self._own.rate if self._own and self._is_own_lower else self._rate
-        return min(1.0, self._flow.now(now) / rate) if rate else None
+        return min(1.0, self._flow.now(now) / self.rate) if self.rate else None
+
+    @property
+    def rate(self) -> float:
+        """Give the limit a second that holds, the lower of the user's and the server's; 0.0 when none is known."""
+        return self._own.rate if self._own and self._is_own_lower else self._rate
 
     def _begin(self, mark: Mark, told: Told, sent: float, now: float) -> None:
         """Start from the first answer; until the next ones tell, others are taken to be there."""

@@ -16,12 +16,13 @@ from typing import Protocol
 from airflow_provider_openai_dest.delivery.addressing import Address
 from airflow_provider_openai_dest.delivery.answer_bytes import UnusableAnswerError
 from airflow_provider_openai_dest.delivery.attempts import Conclusion, Ending, NoReply, Random, RetryPolicy
+from airflow_provider_openai_dest.delivery.budget import Budget
 from airflow_provider_openai_dest.delivery.flights import Flight, Flights
 from airflow_provider_openai_dest.delivery.model_limits import ModelLimits
 from airflow_provider_openai_dest.delivery.outage import Outage
 from airflow_provider_openai_dest.delivery.progress import LongWaits, worded_time
 from airflow_provider_openai_dest.delivery.prospects import Prospects
-from airflow_provider_openai_dest.delivery.rate_limit import Limits
+from airflow_provider_openai_dest.delivery.rate_limit import Limits, Use
 from airflow_provider_openai_dest.delivery.traffic import Traffic
 from airflow_provider_openai_dest.delivery.usage import used_tokens
 from airflow_provider_openai_dest.delivery.verdict import FIRST_SERVER_ERROR, Verdict
@@ -85,6 +86,7 @@ class Dispatcher:
     :param concurrency: upper bound of the requests on the wire.
     :param max_wait: seconds that are waited here; None waits as long as it takes.
     :param may_send: asked before each request; when it says no, the sending is stopped.
+    :param budget: what may be spent; when it is reached, the sending is stopped.
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class Dispatcher:
         random: Random,
         max_wait: float | None = None,
         may_send: Callable[[], bool] = lambda: True,
+        budget: Budget | None = None,
     ) -> None:
         self._wire = wire
         self._address = address
@@ -111,6 +114,7 @@ class Dispatcher:
         self._random = random
         self._max_wait = max_wait
         self._may_send = may_send
+        self._budget = budget
         self._prospects = Prospects(policy.table)
         self._long_waits = LongWaits()
         self._changed = asyncio.Event()
@@ -132,9 +136,14 @@ class Dispatcher:
         """Whether nothing more is sent."""
         return self._is_stopped
 
-    def share(self) -> float | None:
-        """Give how much of the account's tightest limit is in use, 0.0 to 1.0; None when none is known."""
-        return self._limits.share(self._clock.now())
+    @property
+    def budget_reached(self) -> str:
+        """Why the budget stopped the sending, for a person; empty when it did not."""
+        return self._budget.reached if self._budget else ""
+
+    def use(self) -> Use | None:
+        """Give how much of the account's tightest limit is in use; None when none is known."""
+        return self._limits.use(self._clock.now())
 
     async def run(
         self, requests: AsyncIterator[RenderedRequest], settle: Settle, *, read_on_seconds: float = 0.0
@@ -214,13 +223,22 @@ class Dispatcher:
         limit = self._limits.of(request.model)
         if wait := limit.wait(request.tokens, now, request.images):
             return Pause(wait, "the rate limit is reached, all requests wait", is_imposed=not limit.is_probing)
-        if not self._may_send():
-            self.stop()
-            return Pause()
+        if not self._is_allowed(request):
+            return Pause()  # what is on the wire may give some of its reservation back
         flight.ticket = limit.take(request.tokens, now, request.images)
         flight.sent_at = now
         self.traffic.sent(is_again=self._flights.take(flight))
         return flight
+
+    def _is_allowed(self, request: RenderedRequest) -> bool:
+        """Reserve a request in the budget; stop when that is used up, or when this try may send no more."""
+        is_affordable = self._budget is None or self._budget.may_send(request)
+        if self.budget_reached or (is_affordable and not self._may_send()):
+            self.stop()
+            return False
+        if self._budget and is_affordable:
+            self._budget.take(request)
+        return is_affordable
 
     async def _fly(self, flight: Flight, settle: Settle) -> None:
         """Send a request and see to what came of it; then the next one, as long as one may go at once."""
@@ -249,6 +267,8 @@ class Dispatcher:
         try:
             conclusion = flight.answered(reply)
             self._learn(flight, reply)
+            if self._budget and isinstance(reply, NoReply) and reply.left:
+                self._budget.lost(flight.request)
             if conclusion is None:
                 self._flights.again(flight, self._clock.now())
                 return
@@ -258,6 +278,8 @@ class Dispatcher:
             del reply, conclusion  # an answer may be large, and is read by then
             self._flights.add_instead(await settling)
         finally:
+            if self._budget:
+                self._budget.release(flight.request)
             if release is not None:
                 release()
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from airflow_provider_openai_dest.delivery import meter
 from airflow_provider_openai_dest.delivery.meter import Meter
+from airflow_provider_openai_dest.delivery.rate_limit import Use
 from airflow_provider_openai_dest.delivery.traffic import Traffic
 
 
@@ -24,11 +25,11 @@ class Measuring:
         self._told_records: Mapping[str, int] = {}
         self._told_billed = 0
 
-    def tell(self, records: Mapping[str, int], maybe_billed: int, share: float | None) -> None:
+    def tell(self, records: Mapping[str, int], maybe_billed: int, use: Use | None) -> None:
         """Tell what is new.
 
         :param records: the records so far, by status.
-        :param share: of the account's limit; None when it is not known.
+        :param use: of the account's limit; None when it is not known.
         """
         now, before = replace(self._traffic), self._told
         for name, amount in (
@@ -47,6 +48,6 @@ class Measuring:
         if answers := now.answers - before.answers:
             self._meter.timing(meter.REQUEST_DURATION, 1000 * (now.seconds - before.seconds) / answers)
         self._meter.gauge(meter.IN_FLIGHT, now.in_flight)
-        if share is not None:
-            self._meter.gauge(meter.ALLOWANCE_SHARE, share)
+        if use is not None:
+            self._meter.gauge(meter.ALLOWANCE_SHARE, use.share)
         self._told, self._told_records, self._told_billed = now, dict(records), maybe_billed

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from airflow_provider_openai_dest.delivery.rate_limit import Limits, RateLimit
+from dataclasses import replace
+from operator import attrgetter
+
+from airflow_provider_openai_dest.delivery.rate_limit import Limits, RateLimit, Use
 
 MOST_MODELS = 100
 """Models that have a limit of their own: the names may come from records. The others share one."""
+
+
+LONGEST_NAME = 60
+"""Characters of a model's name in a log line."""
 
 
 class ModelLimits:
@@ -27,7 +34,11 @@ class ModelLimits:
             limit = self._by_model.setdefault(name, new)
         return limit
 
-    def share(self, now: float) -> float | None:
-        """Give how much of the tightest limit is in use, 0.0 to 1.0; None when none is known."""
-        shares = [share for limit in self._by_model.values() if (share := limit.share(now)) is not None]
-        return max(shares, default=None)
+    def use(self, now: float) -> Use | None:
+        """Give how much of the tightest limit is in use; None when none is known."""
+        uses = [
+            replace(use, model=model[:LONGEST_NAME]) if len(self._by_model) > 1 else use
+            for model, limit in self._by_model.items()
+            if (use := limit.use(now)) is not None
+        ]
+        return max(uses, default=None, key=attrgetter("share"))

@@ -24,7 +24,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one record.
 
     ``answer`` is the API's answer for this record alone. ``usage`` is the API's usage object; that of a
-    packed request stands on its first record, so that a sum over all rows is what was billed.
+    packed request stands on its first record, so that a sum over all rows is what was billed. ``cost`` is what it cost
+    in US dollars, beside the usage; None where the price is not known.
     ``maybe_billed`` is true when an answer was lost after the request had left. ``record_digest`` is known only
     of what was read back from a row: the record itself may not have been kept. ``body`` is what was sent of a rejected
     record, where somebody asked for it.
@@ -41,10 +42,11 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     maybe_billed: bool = False
     record_digest: str | None = None
     body: str | None = None
+    cost: float | None = None
 
     def as_row(self) -> dict[str, Any]:
         """Give the row of the result files without the record's own data: one flat JSON object."""
-        return {
+        row = {
             "key": self.record.key,
             "position": self.record.position,
             "status": self.status.value,
@@ -56,6 +58,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
             "usage": self.usage,
             "maybe_billed": self.maybe_billed,
         }
+        if self.cost is not None:
+            row["cost"] = self.cost
+        return row
 
     @classmethod
     def from_row(cls, row: Any) -> Outcome:
@@ -78,6 +83,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
             usage=read.usage,
             maybe_billed=read.maybe_billed,
             record_digest=read.record_digest,
+            cost=read.cost,
         )
 
 
@@ -102,4 +108,5 @@ class _Row(msgspec.Struct):
     attempts: int = 0
     usage: dict[str, Any] | None = None
     maybe_billed: bool = False
+    cost: Annotated[float, msgspec.Meta(ge=0, le=1e9)] | None = None
     record_digest: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{1,32}$")] | None = None

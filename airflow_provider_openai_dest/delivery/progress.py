@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from airflow_provider_openai_dest.delivery.outcome import Outcome
+from airflow_provider_openai_dest.delivery.rate_limit import Use
 from airflow_provider_openai_dest.delivery.traffic import Traffic
 from airflow_provider_openai_dest.sources.record import Source
 
@@ -32,13 +33,13 @@ LONGEST_KEY = 100
 class Counts:
     """How far a delivery is: ``done`` records have an end, ``settled_now`` of them by this try.
 
-    ``share`` is how much of the account's limit is in use, 0.0 to 1.0; None when it is not known.
+    ``use`` is how much of the account's tightest limit is in use; None when it is not known.
     """
 
     done: int
     settled_now: int
     traffic: Traffic
-    share: float | None = None
+    use: Use | None = None
 
 
 class Progress:
@@ -67,8 +68,8 @@ class Progress:
         of_total = f" of {self._total:,}" if self._total else ""
         words = [f"{counts.done:,}{of_total} records are done, {rate:,.1f} a second"]
         traffic = counts.traffic
-        if counts.share is not None:
-            words.append(f"{counts.share:.0%} of the account's limit in use")
+        if counts.use is not None:
+            words.append(str(counts.use))
         words.append(f"{traffic.in_flight:,} on the wire")
         if traffic.tokens:
             words.append(f"{traffic.tokens:,} tokens")

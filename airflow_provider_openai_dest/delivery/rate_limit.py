@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 
 import msgspec
 
@@ -30,6 +31,27 @@ ROUNDING_SECONDS = 1e-6
 
 SCARCE = 2
 """A refusal is explained by a limit of which less is left than so many times what the request was taken to need."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How much of a limit is in use.
+
+    :param share: 0.0 to 1.0.
+    :param name: what is limited: requests, tokens or images.
+    :param a_minute: how many of them.
+    :param model: whose limit it is, where there are several.
+    """
+
+    share: float
+    name: str
+    a_minute: float
+    model: str = ""
+
+    def __str__(self) -> str:
+        """Word it for a log."""
+        of_model = f" of {self.model}" if self.model else ""
+        return f"{self.share:.0%} of {self.a_minute:,.0f} {self.name} a minute{of_model} in use"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,12 +174,14 @@ class RateLimit:
         """End the probing: whatever came back, the others may go now."""
         self._is_settled = True
 
-    def share(self, now: float) -> float | None:
-        """Give how much of the tightest limit is in use, 0.0 to 1.0; None when no limit is known."""
-        return max(
-            (share for _, allowance in self._allowances if (share := allowance.share(now)) is not None),
-            default=None,
-        )
+    def use(self, now: float) -> Use | None:
+        """Give how much of the tightest limit is in use; None when no limit is known."""
+        uses = [
+            Use(share, name, allowance.rate * SECONDS_A_MINUTE)
+            for name, allowance in self._allowances
+            if (share := allowance.share(now)) is not None
+        ]
+        return max(uses, default=None, key=attrgetter("share"))
 
 
 def _a_second(limit_a_minute: int | None) -> float | None:

@@ -25,7 +25,7 @@ def with_bodies(secrets: Sequence[str], read_whole: ReadOutcomes = read_outcomes
 
     def read(endpoint: EndpointTemplate, request: RenderedRequest, conclusion: Conclusion) -> list[Outcome]:
         return [
-            replace(outcome, body=redact(_body(endpoint, request, place), secrets))
+            replace(outcome, body=redact(sent_body(endpoint, request, place), secrets))
             if outcome.status is Status.REJECTED
             else outcome
             for place, outcome in enumerate(read_whole(endpoint, request, conclusion))
@@ -34,7 +34,7 @@ def with_bodies(secrets: Sequence[str], read_whole: ReadOutcomes = read_outcomes
     return read
 
 
-def _body(endpoint: EndpointTemplate, request: RenderedRequest, place: int) -> str:
+def sent_body(endpoint: EndpointTemplate, request: RenderedRequest, place: int) -> str:
     """Give the body: of several records that share a request, this one's alone; of a form with files, no content."""
     if request.pack is not None and endpoint.packing is not None:
         alone = Pack(rest=request.pack.rest, members=(request.pack.members[place],))

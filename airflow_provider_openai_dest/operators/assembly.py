@@ -25,10 +25,13 @@ from airflow_provider_openai_dest.delivery.addressing import ApiAddress
 from airflow_provider_openai_dest.delivery.aiohttp_wire import AiohttpWire
 from airflow_provider_openai_dest.delivery.answer import ReadOutcomes, read_outcomes
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
+from airflow_provider_openai_dest.delivery.billing import Billing
+from airflow_provider_openai_dest.delivery.budget import Budget
 from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher, SystemClock
 from airflow_provider_openai_dest.delivery.extraction import Extraction
 from airflow_provider_openai_dest.delivery.meter import Meter
 from airflow_provider_openai_dest.delivery.outcome import Outcome
+from airflow_provider_openai_dest.delivery.preview import Preview
 from airflow_provider_openai_dest.delivery.rate_limit import Limits
 from airflow_provider_openai_dest.delivery.sent_body import with_bodies
 from airflow_provider_openai_dest.delivery.settlement import APPEND, PUT
@@ -91,6 +94,8 @@ def new_dispatcher(
     speed: Speed,
     policy: RetryPolicy,
     may_send: Callable[[], bool] = lambda: True,
+    *,
+    budget: Budget | None = None,
     tokens: TokenSource | None = None,
 ) -> Dispatcher:
     """Make the dispatcher of a connection; ``tokens`` gives the token where the connection's expires."""
@@ -109,6 +114,7 @@ def new_dispatcher(
         random=random.random,
         max_wait=speed.max_wait,
         may_send=may_send,
+        budget=budget,
     )
 
 
@@ -135,6 +141,8 @@ class Delivery:
     :param ownership: whether this try may still send.
     :param replay: settles what is delivered where it was rejected before, when the source is a quarantine.
     :param secrets: what may not stand in the quarantine.
+    :param billing: puts a cost on what was answered.
+    :param preview: looks at what is sent and answered.
     :param quarantine_unknown: reject records that a try which died may have sent, where they would be sent again.
     :param read: gives the outcomes of an answer.
     """
@@ -153,6 +161,8 @@ class Delivery:
         ownership: Ownership | None = None,
         replay: Replay | None = None,
         secrets: Sequence[str] = (),
+        billing: Billing | None = None,
+        preview: Preview | None = None,
         quarantine_unknown: bool = False,
         read: ReadOutcomes = read_outcomes,
     ) -> None:
@@ -174,7 +184,8 @@ class Delivery:
             dispatcher=dispatcher,
             sinks=self._sinks(storage),
             keep=_keeping(BinaryFiles(log.folder, endpoint), storage.extract),
-            read=with_bodies(secrets, read) if storage.quarantine_body else read,
+            read=preview.read if preview else with_bodies(secrets, read) if storage.quarantine_body else read,
+            billing=billing,
             earlier=self._earlier() if self._forwarding or self._replay else log.settled(),
             fates=Fates(
                 Claims(log.rows("claims"), FEWER_RECORDS if quarantine_unknown else CLAIM_RECORDS), log.claimed()

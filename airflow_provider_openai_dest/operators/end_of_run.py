@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
+from airflow_provider_openai_dest.prices import worded_dollars
+
 
 class Logger(Protocol):
     """What is needed of Airflow's task logger."""
@@ -23,10 +25,10 @@ def log_end(log: Logger, manifest: Mapping[str, Any]) -> None:
         log.info("%s", line)
     log.info("::endgroup::")
     for kind in manifest["rejections"]:
-        log.warning("%s", _kind(kind))
+        log.warning("%s", worded_kind(kind))
     if (webhook := manifest["webhook"]) and webhook["delivered"] < webhook["input"]:
         for kind in webhook["rejections"]:
-            log.warning("Webhook: %s", _kind(kind))
+            log.warning("Webhook: %s", worded_kind(kind))
         if webhook["undelivered"]:
             log.warning("What did not arrive: %s (OpenAIWebhookOperator(source=...) sends it)", webhook["undelivered"])
     for line in (*_billed(manifest), *_next_steps(manifest)):
@@ -35,7 +37,7 @@ def log_end(log: Logger, manifest: Mapping[str, Any]) -> None:
 
 def _headline(manifest: Mapping[str, Any]) -> str:
     return (
-        f"{manifest['endpoint']}: {_count(manifest['input'], 'record')} in {manifest['seconds']:.1f} s: "
+        f"{manifest['endpoint']}: {counted(manifest['input'], 'record')} in {manifest['seconds']:.1f} s: "
         f"{manifest['delivered']:,} delivered, {manifest['rejected']:,} rejected, {manifest['pending']:,} pending"
     )
 
@@ -45,23 +47,25 @@ def _traffic(manifest: Mapping[str, Any]) -> Iterator[str]:
     again = f", {manifest['retries']:,} of them sent again" if manifest["retries"] else ""
     yield f"Requests: {manifest['requests']:,}{again}"
     if equal := manifest["deduplicated"]:
-        yield f"{_count(equal, 'record')} got the answer to an equal request, without one of their own"
+        yield f"{counted(equal, 'record')} got the answer to an equal request, without one of their own"
     seconds = manifest["waited_seconds"]
     if manifest["waits"] or seconds >= 1:
         waited = f", requests were held back for {seconds:,.1f} s in all" if seconds else ""
-        yield f"Rate limit: {_count(manifest['waits'], 'refusal')} (429){waited}"
+        yield f"Rate limit: {counted(manifest['waits'], 'refusal')} (429){waited}"
     if (tokens := manifest["usage"].get("total_tokens")) is not None:
         yield f"Tokens: {tokens:,}"
+    if (cost := manifest.get("cost")) is not None:
+        yield f"Cost: {worded_dollars(cost)} over all tries, by the price list"
 
 
 def _billed(manifest: Mapping[str, Any]) -> Iterator[str]:
     """Say what may have been paid twice, and why."""
     if manifest["maybe_billed"]:
         unknown = f", {manifest['unknown']:,} of them since an earlier try died" if manifest["unknown"] else ""
-        records = _count(manifest["maybe_billed"], "record")
+        records = counted(manifest["maybe_billed"], "record")
         yield f"At most {records} may be billed without an answer, or twice{unknown} (maybe_billed in their rows)"
     if manifest["duplicates"]:
-        records = _count(manifest["duplicates"], "record")
+        records = counted(manifest["duplicates"], "record")
         yield f"{records} delivered by two tries, and paid twice; the first answer holds"
 
 
@@ -73,7 +77,7 @@ def _places(manifest: Mapping[str, Any]) -> Iterator[str]:
         yield f"Quarantine: {manifest['quarantine']} (give it as source= to send just these again)"
     if webhook := manifest["webhook"]:
         yield (
-            f"Webhook: {webhook['delivered']:,} of {_count(webhook['input'], 'item')} arrived, "
+            f"Webhook: {webhook['delivered']:,} of {counted(webhook['input'], 'item')} arrived, "
             f"{webhook['rejected']:,} refused, {webhook['pending']:,} pending"
         )
 
@@ -83,17 +87,19 @@ def _next_steps(manifest: Mapping[str, Any]) -> Iterator[str]:
     unread = "" if manifest.get("whole_input", True) else ", and the source was not read to its end"
     if manifest["pending"] or unread:
         yield (
-            f"Left: {_count(manifest['pending'], 'record')} pending{unread}; "
+            f"Left: {counted(manifest['pending'], 'record')} pending{unread}; "
             "the next try of this task, or a clear of it, sends just the rest"
         )
 
 
-def _kind(kind: Mapping[str, Any]) -> str:
+def worded_kind(kind: Mapping[str, Any]) -> str:
+    """Word one of a manifest's ``rejections``."""
     return (
         f"{kind['count']:,} {kind['status']} with {kind['code']}: {kind['first_message']} "
         f"(the first is record {kind['first_key']!r})"
     )
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """Word a number of things."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

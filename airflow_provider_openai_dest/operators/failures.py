@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from airflow_provider_openai_dest.exceptions import (
     AbortError,
+    BudgetReachedError,
     ConfigurationError,
     LongWaitError,
     TooManyRejectedError,
@@ -20,7 +21,7 @@ from airflow_provider_openai_dest.operators.airflow_versions import (
 )
 from airflow_provider_openai_dest.operators.end_of_run import Logger
 
-NO_RETRY = (ConfigurationError, AbortError, TooManyRejectedError)
+NO_RETRY = (ConfigurationError, AbortError, BudgetReachedError, TooManyRejectedError)
 """What a retry can't help."""
 
 SPREAD = 0.1

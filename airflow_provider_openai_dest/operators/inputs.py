@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_openai_dest.connection.settings import ConnectionSettings
 from airflow_provider_openai_dest.exceptions import ConfigurationError
 from airflow_provider_openai_dest.operators.object_storage import find_files, open_file
+from airflow_provider_openai_dest.rendering.dialect import Dialect
 from airflow_provider_openai_dest.rendering.file_references import FileReferences
 from airflow_provider_openai_dest.sources.files import FilesSource
 from airflow_provider_openai_dest.sources.quarantine import QuarantineSource, is_quarantine
@@ -39,6 +41,18 @@ def open_source(
     if is_quarantine(files):
         return QuarantineSource(files, name)
     return FilesSource(files, key=key, file_format=source_format, name=name)
+
+
+def dialect_of(settings: ConnectionSettings) -> Dialect:
+    """Tell how the server of a connection wants its requests."""
+    return Dialect(
+        base_url=settings.base_url,
+        server=settings.server,
+        can=settings.can,
+        deployment=settings.deployment,
+        api_version=settings.api_version,
+        is_admin=settings.auth == "admin_key",
+    )
 
 
 def file_references(files_root: str | None, storage_conn_id: str | None) -> FileReferences | None:

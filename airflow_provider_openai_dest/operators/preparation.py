@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
+from airflow_provider_openai_dest.checkpoint.fingerprint import fingerprint
 from airflow_provider_openai_dest.checkpoint.replay import Replay
 from airflow_provider_openai_dest.checkpoint.tidy_results import TidyForm
 from airflow_provider_openai_dest.connection.model_dates import check_model, has_dates
 from airflow_provider_openai_dest.connection.settings import ConnectionSettings
-from airflow_provider_openai_dest.delivery.answer import ReadOutcomes, read_outcomes
+from airflow_provider_openai_dest.connection.webhook_settings import WebhookSettings
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
+from airflow_provider_openai_dest.delivery.billing import Billing
+from airflow_provider_openai_dest.delivery.budget import new_budget
+from airflow_provider_openai_dest.delivery.preview import Preview
 from airflow_provider_openai_dest.hooks.openai_dest import OpenAIDestHook
 from airflow_provider_openai_dest.hooks.webhook import OpenAIDestWebhookHook
 from airflow_provider_openai_dest.operators.airflow_versions import airflow_home, read_option
@@ -34,29 +35,44 @@ from airflow_provider_openai_dest.sinks.parquet import require_pyarrow
 from airflow_provider_openai_dest.sources.quarantine import QuarantineSource
 from airflow_provider_openai_dest.sources.record import Source
 
+PREVIEW_FOLDER = "preview"
+"""Below the results: a preview is a delivery of its own."""
+
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_openai_dest.operators.send_records import OpenAISendRecordsOperator
 
 
-def prepare(operator: OpenAISendRecordsOperator, source: Source, context: Context) -> Delivery:
-    """Make what one try of a task delivers with; raises CheckpointMismatchError when it is not what went before."""
+def prepare(
+    operator: OpenAISendRecordsOperator, source: Source, context: Context, preview: Preview | None = None
+) -> Delivery:
+    """Make what one try of a task delivers with; raises CheckpointMismatchError when it is not what went before.
+
+    A preview is a delivery of its own, in a folder of its own, so that the real one never sees it.
+    """
     hook = OpenAIDestHook(operator.conn_id)
     settings = hook.settings
-    webhook = OpenAIDestWebhookHook(operator.webhook_conn_id).settings if operator.webhook_conn_id else None
+    webhook = _webhook_of(operator)
     _check_model(operator, settings)
     endpoint = operator.endpoint_template()
     renderer = operator.renderer(operator.request_form(settings))
-    fingerprint = fingerprint_of(operator, settings, source)
-    log = _open_log(operator, context, fingerprint)
+    model = operator.one_model()
+    prices, budget = new_budget(operator.budget_limits(), base_url=settings.base_url, model=model)
+    claimed = fingerprint_of(operator, settings, source)
+    log = _open_log(operator, context, claimed)
     _log_start(operator, log, settings.base_url, context["ti"].try_number)
     ownership = new_ownership(log, context)
     return Delivery(
         endpoint=endpoint,
         renderer=renderer,
         dispatcher=new_dispatcher(
-            settings, _speed_of(operator), _policy_of(operator), ownership.is_kept, tokens=hook.tokens
+            settings,
+            _speed_of(operator),
+            _policy_of(operator),
+            ownership.is_kept,
+            budget=budget,
+            tokens=hook.tokens,
         ),
         log=log,
         storage=Storage(
@@ -71,31 +87,28 @@ def prepare(operator: OpenAISendRecordsOperator, source: Source, context: Contex
         webhook_batch_size=operator.webhook_batch_size,
         ownership=ownership,
         quarantine_unknown=operator.on_unknown == "quarantine",
-        replay=_replay_of(source, fingerprint["endpoint"], log, keep_records=operator.keep_records),
+        replay=_replay_of(source, claimed["endpoint"], log, keep_records=operator.keep_records),
         secrets=settings.secrets,
-        read=_reader_of(operator),
-        meter=meter_of(context, endpoint=endpoint.name, model=operator.one_model()),
+        billing=Billing(prices, budget) if prices or budget else None,
+        preview=preview,
+        read=operator.read_answers(),
+        meter=meter_of(context, endpoint=endpoint.name, model=model),
     )
 
 
 def fingerprint_of(operator: OpenAISendRecordsOperator, settings: ConnectionSettings, source: Source) -> dict[str, str]:
-    """Give what must not change under a half-done delivery, by the names that an error tells.
-
-    The template is a digest, since it may be long; the model has a name of its own beside it.
-    """
-    model = operator.model() or ""
-    parts = [_without(model, part) for part in operator.template_parts()]
-    template = json.dumps(parts, sort_keys=True, default=repr)
-    return {
-        "connection": operator.conn_id,
-        "origin": settings.base_url + (f"/deployments/{settings.deployment}" if settings.deployment else ""),
-        "organization": settings.organization or "",
-        "project": settings.project or "",
-        "endpoint": f"{operator.endpoint_template().method} {operator.endpoint_template().path}",
-        "model": model,
-        "template": hashlib.sha256(template.encode()).hexdigest()[:16],
-        "source": str(source.fingerprint()),
-    }
+    """Give what must not change under a half-done delivery, by the names that an error tells."""
+    endpoint = operator.endpoint_template()
+    return fingerprint(
+        connection=operator.conn_id,
+        origin=settings.base_url + (f"/deployments/{settings.deployment}" if settings.deployment else ""),
+        organization=settings.organization,
+        project=settings.project,
+        endpoint=f"{endpoint.method} {endpoint.path}",
+        model=operator.model(),
+        template=operator.template_parts(),
+        source=str(source.fingerprint()),
+    )
 
 
 def _check_model(operator: OpenAISendRecordsOperator, settings: ConnectionSettings) -> None:
@@ -113,16 +126,18 @@ def _check_model(operator: OpenAISendRecordsOperator, settings: ConnectionSettin
         say("%s", finding.text)
 
 
-def _open_log(operator: OpenAISendRecordsOperator, context: Context, fingerprint: dict[str, str]) -> DeliveryLog:
+def _open_log(operator: OpenAISendRecordsOperator, context: Context, claimed: dict[str, str]) -> DeliveryLog:
     scope = scope_of(context)
+    folder = results_folder(operator.results, scope, operator.storage_conn_id)
     # A try that has waited goes on with itself, also where each try sends everything anew.
-    resume = "auto" if operator.resume == "never" and was_rescheduled(context) else operator.resume
+    wanted = "never" if operator.preview else operator.resume
+    resume = "auto" if wanted == "never" and was_rescheduled(context) else wanted
     return DeliveryLog(
-        results_folder(operator.results, scope, operator.storage_conn_id),
+        folder / PREVIEW_FOLDER if operator.preview else folder,
         scope,
         try_number=context["ti"].try_number,
         generation=generation_of(context),
-        fingerprint=fingerprint,
+        fingerprint=claimed,
         resume=resume,
         on_mismatch=operator.on_mismatch,
     )
@@ -137,7 +152,7 @@ def _log_start(operator: OpenAISendRecordsOperator, log: DeliveryLog, base_url: 
         log.folder,
         ", after what earlier tries have settled" if log.is_resumed else "",
     )
-    if try_number > 1 and not log.is_resumed and log.number == 1:
+    if try_number > 1 and not log.is_resumed and log.number == 1 and not operator.preview:
         operator.log.warning(
             "Try %d finds no state of earlier tries in %s and sends everything: "
             "results= in a storage that all workers share would keep it",
@@ -150,11 +165,6 @@ def _replay_of(source: Source, endpoint: str, log: DeliveryLog, *, keep_records:
     if not isinstance(source, QuarantineSource):
         return None
     return Replay(source, folder_of, endpoint=endpoint, by=log.scope.as_row(), keep_records=keep_records)
-
-
-def _reader_of(operator: OpenAISendRecordsOperator) -> ReadOutcomes:
-    wanted = operator.wanted_format()
-    return wanted.reading(read_outcomes) if wanted else read_outcomes
 
 
 def _tidy_form_of(operator: OpenAISendRecordsOperator) -> TidyForm:
@@ -176,6 +186,12 @@ def _policy_of(operator: OpenAISendRecordsOperator) -> RetryPolicy:
     return RetryPolicy(ambiguous_retries=operator.ambiguous_retries, quarantine_unknown=is_quarantined)
 
 
+def _webhook_of(operator: OpenAISendRecordsOperator) -> WebhookSettings | None:
+    if operator.preview or not operator.webhook_conn_id:
+        return None
+    return OpenAIDestWebhookHook(operator.webhook_conn_id).settings
+
+
 def _speed_of(operator: OpenAISendRecordsOperator) -> Speed:
     return Speed(
         concurrency=operator.concurrency,
@@ -185,9 +201,3 @@ def _speed_of(operator: OpenAISendRecordsOperator) -> Speed:
         requests_per_day=operator.requests_per_day,
         max_wait=operator.longest_wait(),
     )
-
-
-def _without(model: str, part: Any) -> Any:
-    if not isinstance(part, Mapping):
-        return part
-    return {name: value for name, value in part.items() if (name, value) != ("model", model)}

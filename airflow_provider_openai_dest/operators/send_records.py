@@ -26,13 +26,15 @@ from airflow_provider_openai_dest.operators.arguments import (
 from airflow_provider_openai_dest.operators.end_of_run import log_end
 from airflow_provider_openai_dest.operators.failures import told_to_airflow
 from airflow_provider_openai_dest.operators.retry_policy import set_default_policy
-from airflow_provider_openai_dest.rendering.body import WHOLE_RECORD, BodyTemplate, Missing
+from airflow_provider_openai_dest.rendering.body import BodyTemplate, Missing, default_body
 from airflow_provider_openai_dest.sources.keys import parse_key
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_openai_dest.connection.settings import ConnectionSettings
+    from airflow_provider_openai_dest.delivery.answer import ReadOutcomes
+    from airflow_provider_openai_dest.delivery.budget_limits import BudgetLimits
     from airflow_provider_openai_dest.delivery.extraction import Extraction
     from airflow_provider_openai_dest.delivery.text_format import TextFormat
     from airflow_provider_openai_dest.delivery.tolerance import Tolerance
@@ -49,7 +51,6 @@ ResultsOrder = Literal["completion", "input"]
 Resume = Literal["auto", "always", "never"]
 OnMismatch = Literal["fail", "restart"]
 Validate = Literal["strict", "warn", "off"]
-OPENAI_SERVERS = ("azure", "azure_classic", "openai")
 FORMATS = ("csv", "json", "jsonl", "ndjson", "tsv")
 
 
@@ -116,6 +117,13 @@ class OpenAISendRecordsOperator(BaseOperator):
     :param skip_on_empty: skip the task when there are no records; otherwise it succeeds with zero counts.
     :param max_xcom_bytes: outcomes stand in the returned manifest while their JSON is smaller than this; default
         ``[openai_dest] max_xcom_bytes``, 49152.
+    :param max_cost: US dollars that may be spent, over all tries: nothing more is sent then, the rest is pending, and
+        the task fails without a retry. Needs the extra ``cost``, and a model whose price is known.
+    :param max_tokens_total: tokens, sent and received, that may be used over all tries; in the same way.
+    :param max_requests: requests that each try may send, repeated ones included; in the same way.
+    :param preview: send just the first so many records, and show what is sent and answered; the rows go to the folder
+        ``preview`` below the results, nothing is forwarded, and the real delivery sends these records again.
+    :param estimate_only: send nothing: read and render all, and return what would be sent and cost, and what rejected.
     :param files_root: folder, as a path or URI, that files named by records must be in.
     """
 
@@ -166,6 +174,11 @@ class OpenAISendRecordsOperator(BaseOperator):
         on_mismatch: OnMismatch = "fail",
         skip_on_empty: bool = False,
         max_xcom_bytes: int | None = None,
+        max_cost: float | None = None,
+        max_tokens_total: int | None = None,
+        max_requests: int | None = None,
+        preview: int | None = None,
+        estimate_only: bool = False,
         files_root: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -209,6 +222,8 @@ class OpenAISendRecordsOperator(BaseOperator):
         self.on_mismatch = on_mismatch
         self.skip_on_empty = skip_on_empty
         self.max_xcom_bytes = max_xcom_bytes
+        self.max_cost, self.max_tokens_total, self.max_requests = max_cost, max_tokens_total, max_requests
+        self.preview, self.estimate_only = preview, estimate_only
         self.files_root = files_root
         self._sends_once = records is None and source is None
         self._records_are_text = isinstance(records, str) and has_jinja(records)
@@ -221,6 +236,13 @@ class OpenAISendRecordsOperator(BaseOperator):
         """Deliver the records and return the manifest."""
         with told_to_airflow(self.log):
             return self._deliver(context)
+
+    def dry_run(self) -> None:
+        """Show the template fields, and what would be sent and cost; nothing is sent."""
+        from airflow_provider_openai_dest.operators.before_sending import dry_run
+
+        super().dry_run()
+        dry_run(self)
 
     def on_kill(self) -> None:
         """Send nothing more; what was answered is kept, the rest stays pending."""
@@ -244,15 +266,22 @@ class OpenAISendRecordsOperator(BaseOperator):
 
         return TextFormat(self.text_format, self.endpoint_template())
 
+    def read_answers(self) -> ReadOutcomes:
+        """Give what makes outcomes of an answer: as it is, or with its text parsed."""
+        from airflow_provider_openai_dest.delivery.answer import read_outcomes
+
+        wanted = self.wanted_format()
+        return wanted.reading(read_outcomes) if wanted else read_outcomes
+
     def body_check(self, settings: ConnectionSettings) -> BodyCheck | None:
         """Look at what all bodies share, and make what looks at the rest; raises ConfigurationError with all faults."""
         endpoint = self.spoken_endpoint(settings)
         self._check_completeness(endpoint.required)
-        validate = self.validate or ("strict" if settings.server in OPENAI_SERVERS else "warn")
-        if validate == "off":
+        if self.validate == "off":
             return None
-        from airflow_provider_openai_dest.validation.body_check import check_of
+        from airflow_provider_openai_dest.validation.body_check import check_of, default_for
 
+        validate = self.validate or default_for(settings.server)
         in_url = {"model"} if settings.deployment else set()
         self._body_check = check_of(endpoint, self.body_template(), validate, in_url=in_url)
         return self._body_check
@@ -309,16 +338,9 @@ class OpenAISendRecordsOperator(BaseOperator):
 
     def spoken_endpoint(self, settings: ConnectionSettings) -> EndpointTemplate:
         """Give the endpoint as the connection's server has it; raises ConfigurationError when it has not."""
-        from airflow_provider_openai_dest.rendering.dialect import Dialect
+        from airflow_provider_openai_dest.operators.inputs import dialect_of
 
-        dialect = Dialect(
-            base_url=settings.base_url,
-            server=settings.server,
-            can=settings.can,
-            deployment=settings.deployment,
-            api_version=settings.api_version,
-            is_admin=settings.auth == "admin_key",
-        )
+        dialect = dialect_of(settings)
         body = self.body if isinstance(self.body, Mapping) else {}
         return dialect.spoken(self.endpoint_template(), {*self.fields, *body})
 
@@ -346,6 +368,14 @@ class OpenAISendRecordsOperator(BaseOperator):
         named = self.model()
         return named if named and "{" not in named else None
 
+    def budget_limits(self) -> BudgetLimits:
+        """Give what may be spent; raises ConfigurationError for what is no limit."""
+        from airflow_provider_openai_dest.delivery.budget_limits import BudgetLimits
+
+        return BudgetLimits(
+            max_cost=self.max_cost, max_tokens_total=self.max_tokens_total, max_requests=self.max_requests
+        )
+
     def longest_wait(self) -> float | None:
         """Give the seconds that a worker is held by a wait; None where the task would not come back in time."""
         from airflow_provider_openai_dest.operators.airflow_versions import reschedule_is_honoured
@@ -354,6 +384,7 @@ class OpenAISendRecordsOperator(BaseOperator):
 
     def _deliver(self, context: Context) -> dict[str, Any]:
         from airflow_provider_openai_dest.operators.airflow_versions import AirflowSkipException
+        from airflow_provider_openai_dest.operators.before_sending import log_estimate, log_preview, previewing
         from airflow_provider_openai_dest.operators.list_source import OpenAIListSource
         from airflow_provider_openai_dest.operators.preparation import prepare
         from airflow_provider_openai_dest.operators.quarantine_of import QuarantineOf
@@ -364,8 +395,10 @@ class OpenAISendRecordsOperator(BaseOperator):
         elif isinstance(self.source, OpenAIListSource):
             wait = self.longest_wait()
             self.source = self.source.opened(render, conn_id=self.conn_id, key=self.key, max_wait=wait)
-        source = self.read_source()
-        delivery = self._delivery = prepare(self, source, context)
+        if self.estimate_only:
+            return log_estimate(self)
+        source, preview = previewing(self, self.read_source())
+        delivery = self._delivery = prepare(self, source, context, preview)
         if self._is_killed:
             raise TransientError("the task was killed before anything was sent")
         manifest = delivery.run(source)
@@ -373,6 +406,8 @@ class OpenAISendRecordsOperator(BaseOperator):
         log_end(self.log, row)
         if self._body_check is not None:
             self._body_check.tell_sent()
+        if preview:
+            row["preview"] = log_preview(self, preview)
         try:
             delivery.raise_failure(manifest, webhook_required=self.webhook_required)
             self._tolerance().check(manifest)
@@ -384,12 +419,7 @@ class OpenAISendRecordsOperator(BaseOperator):
         return row
 
     def _body_or_default(self) -> Any:
-        if self.body is not None:
-            return self.body
-        endpoint = self.endpoint_template()
-        if endpoint.content == "none" or (self.fields and set(endpoint.required) <= set(self.fields)):
-            return {}
-        return WHOLE_RECORD
+        return default_body(self.endpoint_template(), self.fields) if self.body is None else self.body
 
     def _whole_fields(self) -> dict[str, Any]:
         """Give the fields, with the format that the answers are to have."""
@@ -408,6 +438,7 @@ class OpenAISendRecordsOperator(BaseOperator):
         yield partial(check_seconds, {"max_wait": (self.max_wait, 1)})
         yield self._check_records
         yield self._tolerance
+        yield self.budget_limits
         yield self.extraction
         yield partial(refuse_double_braces, self.body, "body")
         yield partial(refuse_double_braces, self.fields, "fields")
@@ -437,6 +468,7 @@ class OpenAISendRecordsOperator(BaseOperator):
             "requests_per_day": (self.requests_per_day, 1, None),
             "ambiguous_retries": (self.ambiguous_retries, 0, None),
             "max_xcom_bytes": (self.max_xcom_bytes, 0, None),
+            "preview": (self.preview, 1, None),
         }
 
     def _check_records(self) -> None:

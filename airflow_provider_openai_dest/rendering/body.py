@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal, NamedTuple, get_args
 
+from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.exceptions import ConfigurationError, InvalidTemplateError, RecordError, nearest
 from airflow_provider_openai_dest.rendering.encoding import encode_json
 from airflow_provider_openai_dest.rendering.placeholders import parse_text
@@ -116,6 +117,13 @@ class BodyTemplate:
         if self._missing == "reject":
             raise RecordError("missing_field", f"the record has no {step.args[0]!r}, which {place} needs") from None
         return None if self._missing == "null" else _OMITTED
+
+
+def default_body(endpoint: EndpointTemplate, fields: Mapping[str, Any]) -> Any:
+    """Give the body where none is written: the fields alone when they make a whole one, else the whole record."""
+    if endpoint.content == "none" or (fields and set(endpoint.required) <= set(fields)):
+        return {}
+    return WHOLE_RECORD
 
 
 class _Constant:

@@ -28,6 +28,9 @@ from airflow_provider_openai_dest.rendering.target import Target
 from airflow_provider_openai_dest.rendering.tokens import BYTES_A_TOKEN
 from airflow_provider_openai_dest.sources.record import Record
 
+OUTPUT_BOUNDS = ("max_output_tokens", "max_completion_tokens", "max_tokens")
+"""How the API's endpoints call the most tokens of an answer."""
+
 MOST_DIGITS = 6
 
 Rendered = RenderedRequest | RefusedRecord | Duplicate
@@ -131,6 +134,7 @@ class RequestForm:
             model=model if isinstance(model, str) else "",
             tokens=_estimated(pack, content),
             images=_asked(fields.get(images)) if images else 0,
+            output_tokens=_output_bound(fields) if pack is None else 0,
             pack=pack,
             claim=claim,
             values=sum([len(member.values) for member in pack.members]) if pack else 0,
@@ -291,6 +295,16 @@ class PackedRenderer:
         return Claim(self._originals, tuple([member.key for member in members])) if self._originals else None
 
 
+def new_renderer(form: RequestForm, body: BodyTemplate, *, deduplicate: bool | None = None) -> Renderer:
+    """Make the renderer of an endpoint: packed where it takes several records.
+
+    :param deduplicate: send equal requests once; None does so where the endpoint gives equal answers.
+    """
+    is_once = form.endpoint.deterministic if deduplicate is None else deduplicate
+    originals = Originals(keeps_all=form.endpoint.packing is None) if is_once else None
+    return (PackedRenderer if form.endpoint.packing else SingleRenderer)(form, body, originals)
+
+
 def missing_fields(endpoint: EndpointTemplate, body: Mapping[str, Any]) -> list[str]:
     """Name the required fields that a body lacks."""
     return [name for name in endpoint.required if body.get(name) is None]
@@ -304,6 +318,15 @@ def _as_fields(body: Any) -> dict[str, Any]:
     if not isinstance(body, Mapping):
         raise RecordError("not_an_object", "a form needs an object as its body")
     return dict(body)
+
+
+def _output_bound(fields: Mapping[str, Any]) -> int | None:
+    """Give the most tokens that the answer may have, where the body bounds it; ``n`` is how many answers there are."""
+    for name in OUTPUT_BOUNDS:
+        if type(bound := fields.get(name)) is int and bound > 0:
+            answers = fields.get("n")
+            return bound * answers if type(answers) is int and answers > 0 else bound
+    return None
 
 
 def _asked(images: Any) -> int:

@@ -45,7 +45,8 @@ class Pack(msgspec.Struct, frozen=True, kw_only=True):
 class RenderedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One request, ready to be sent any number of times.
 
-    ``model``, ``tokens`` (an estimate) and ``images`` are what the rate limit reserves. ``pack`` is set when several
+    ``model``, ``tokens`` (an estimate) and ``images`` are what the rate limit reserves; ``output_tokens`` is
+    what the body lets the answer have at most, None where it does not say. ``pack`` is set when several
     records share it. ``claim`` is set where records that come later share the answer. ``values`` counts the inputs of a
     pack. ``following`` is set when its record needs another request, and makes it of the items that came so far and of
     what they used.
@@ -60,6 +61,7 @@ class RenderedRequest(msgspec.Struct, frozen=True, kw_only=True):
     model: str = ""
     tokens: int = 0
     images: int = 0
+    output_tokens: int | None = None
     pack: Pack | None = None
     claim: Claim | None = None
     values: int = 0

@@ -81,7 +81,8 @@ class AnswerShape:
         if self.has_text:
             columns["answer"] = pa.string()
         columns |= {"error": error, "http_status": pa.int32(), "request_id": pa.string(), "attempts": pa.int32()}
-        columns |= {"maybe_billed": pa.bool_(), "usage": pa.string(), "record": pa.string()}
+        columns |= {"maybe_billed": pa.bool_(), "usage": pa.string(), "cost": pa.float64()}
+        columns |= {"record": pa.string()}
         return pa.schema(columns)
 
 
@@ -180,6 +181,7 @@ _PLAIN: dict[str, Callable[[Outcome], Any]] = {
     "attempts": lambda row: _bounded(row.attempts),
     "maybe_billed": lambda row: row.maybe_billed,
     "usage": lambda row: _text(row.usage),
+    "cost": lambda row: row.cost,
     "record": lambda row: _text(row.record.data),
 }
 

@@ -86,7 +86,8 @@ class QuarantineSink:
 
     def _row(self, outcome: Outcome) -> dict[str, Any]:
         row = outcome.as_row()
-        del row["answer"], row["usage"]
+        for name in ("answer", "usage", "cost"):
+            row.pop(name, None)
         if outcome.body is not None:
             row["body"] = outcome.body
         return with_record(row, outcome, keep=self._keep_records)

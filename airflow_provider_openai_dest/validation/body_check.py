@@ -25,6 +25,9 @@ Validate = Literal["strict", "warn", "off"]
 MOST_KINDS = 10
 """Kinds of faults that the end of a run tells."""
 
+OPENAI_SERVERS = ("azure", "azure_classic", "openai")
+"""Kinds of servers whose bodies the models describe; the bounds of others may be others."""
+
 log = logging.getLogger(__name__)
 
 
@@ -77,6 +80,11 @@ class BodyCheck:
             if self._sent[each.kind] == 1:
                 log.warning("%s: %s; it is sent, since validate is 'warn'", self._endpoint, each.fault.text)
         return ()
+
+
+def default_for(server: str) -> Validate:
+    """Give what is done with faults where nobody said it."""
+    return "strict" if server in OPENAI_SERVERS else "warn"
 
 
 def check_of(

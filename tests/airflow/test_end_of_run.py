@@ -50,14 +50,16 @@ def test_the_summary_says_what_the_limit_cost() -> None:
         waits=3,
         waited_seconds=72.25,
         usage={"total_tokens": 123456},
+        cost=1234.5,
         unknown=2,
         duplicates=1,
         maybe_billed=3,
     )
-    assert log.lines[1:4] == [
+    assert log.lines[1:5] == [
         "Requests: 105, 5 of them sent again",
         "Rate limit: 3 refusals (429), requests were held back for 72.2 s in all",
         "Tokens: 123,456",
+        "Cost: $1,234.50 over all tries, by the price list",
     ]
     assert log.warnings == [
         (

@@ -9,6 +9,7 @@ import pytest
 
 from airflow_provider_openai_dest.exceptions import (
     AbortError,
+    BudgetReachedError,
     CheckpointMismatchError,
     ConfigurationError,
     LongWaitError,
@@ -46,6 +47,7 @@ def told(error: Exception, log: Lines | None = None, draw: float = 0.0) -> BaseE
         ConfigurationError("x"),
         CheckpointMismatchError("x"),
         AbortError("x"),
+        BudgetReachedError("x"),
         TooManyRejectedError("x"),
     ],
     ids=lambda error: type(error).__name__,

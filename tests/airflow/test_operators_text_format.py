@@ -77,6 +77,13 @@ def test_the_object_can_be_extracted(sandbox: Sandbox, tmp_path: Path) -> None:
     assert ["summary"] == [*manifest["outcomes"][0]["answer"]]
 
 
+def test_a_preview_shows_the_object(sandbox: Sandbox, tmp_path: Path) -> None:
+    """As the real delivery will."""
+    manifest = run(ask(tmp_path, **RESPONSE, preview=1))
+    assert 3 == manifest["preview"][0]["answer"]["output_parsed"].get("stars", 3)
+    assert "json_schema" == manifest["preview"][0]["request"]["body"]["text"]["format"]["type"]
+
+
 def test_what_does_not_fit_is_rejected_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The record goes to the quarantine with what was sent, the answer to its row."""
     part = {"type": "output_text", "text": '{"summary": 7}'}

@@ -64,6 +64,15 @@ def test_a_server_that_is_not_openai_s_is_told_of_only(
     assert 4 == api_requests(sandbox)
 
 
+def test_an_estimate_tells_of_it(sandbox: Sandbox, tmp_path: Path) -> None:
+    """What would be rejected is known before anything is sent."""
+    found = run(ask(tmp_path, estimate_only=True))
+    assert ((3, 0, 2, 1), 0) == (counts(found), api_requests(sandbox))
+    assert [("1", "invalid_body"), ("2", "invalid_body")] == [
+        (record["key"], record["code"]) for record in found["first_rejected"]
+    ]
+
+
 # operators whose every request would be refused, and all that is told
 ALL_ALIKE: dict[str, tuple[Any, Row, list[str]]] = {
     "embeddings": (

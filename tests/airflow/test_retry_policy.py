@@ -23,6 +23,7 @@ from airflow_provider_openai_dest import (
 )
 from airflow_provider_openai_dest.exceptions import (
     AbortError,
+    BudgetReachedError,
     CheckpointMismatchError,
     ConfigurationError,
     LongWaitError,
@@ -92,7 +93,9 @@ def test_what_says_nothing_is_left_to_the_task(error: Exception) -> None:
     assert ("default", None) == evaluate(error)
 
 
-@pytest.mark.parametrize("kind", [ConfigurationError, AbortError, TooManyRejectedError, CheckpointMismatchError])
+@pytest.mark.parametrize(
+    "kind", [ConfigurationError, AbortError, BudgetReachedError, TooManyRejectedError, CheckpointMismatchError]
+)
 @pytest.mark.parametrize("depth", [0, 1, 2])
 def test_what_no_retry_helps_fails(kind: type[Exception], depth: int) -> None:
     """A setting, the account, too many rejections and a changed template end the task, however deep they stand."""

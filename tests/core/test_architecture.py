@@ -23,6 +23,7 @@ PACKAGE = "airflow_provider_openai_dest"
 DIRECTIONS: dict[str, set[str]] = {
     "exceptions": set(),
     "provider_info": set(),
+    "prices": {"exceptions"},
     "endpoints": {"exceptions"},
     "connection": {"exceptions"},
     "sources": {"exceptions"},
@@ -31,8 +32,8 @@ DIRECTIONS: dict[str, set[str]] = {
         *("connection.headers", "connection.servers", "connection.url"),
     },
     "validation": {"rendering", "endpoints", "exceptions"},
-    "delivery": {"rendering", "sources", "endpoints", "connection", "exceptions"},
-    "manifest": {"delivery", "sources", "exceptions"},
+    "delivery": {"prices", "rendering", "sources", "endpoints", "connection", "exceptions"},
+    "manifest": {"delivery", "prices", "sources", "exceptions"},
     # A webhook item is a rendered request like any other, and a delivery of them has a manifest.
     "sinks": {"manifest", "delivery", "rendering", "sources", "endpoints", "exceptions"},
     "checkpoint": {"manifest", "delivery", "rendering", "sources", "sinks", "exceptions"},
@@ -40,12 +41,13 @@ DIRECTIONS: dict[str, set[str]] = {
         *("manifest", "checkpoint", "sinks", "delivery"),
         *("rendering", "sources", "connection", "endpoints", "exceptions"),
     },
+    "estimate": {"manifest", "prices", "delivery", "rendering", "sources", "endpoints", "exceptions"},
     # A server that shared code with the client would share its mistakes.
     "sandbox": {"exceptions"},
 }
 
 # The rim: these may import Airflow and every room, and no room above may import them.
-RIM = {"hooks", "operators", "triggers"}
+RIM = {"__main__", "cli", "hooks", "operators", "triggers"}
 
 # What any room may take from the package itself; its lazy public names would be a way around this table.
 EVERYWHERE = {"__version__"}

@@ -12,6 +12,8 @@ import pytest
 
 from airflow_provider_openai_dest.delivery.answer_bytes import UnusableAnswerError
 from airflow_provider_openai_dest.delivery.attempts import Conclusion, RetryPolicy
+from airflow_provider_openai_dest.delivery.budget import Budget
+from airflow_provider_openai_dest.delivery.budget_limits import BudgetLimits
 from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher, SystemClock
 from airflow_provider_openai_dest.delivery.rate_limit import PROBES, Limits
 from airflow_provider_openai_dest.delivery.verdict import Verdict
@@ -407,3 +409,40 @@ def test_nothing_is_logged_when_all_goes_well(caplog: pytest.LogCaptureFixture) 
     caplog.set_level(logging.INFO)
     run_of(50, limits=Limits(requests_per_minute=6000), policy=RetryPolicy())
     assert not caplog.messages
+
+
+# -- the budget --------------------------------------------------------------------------------------
+
+
+def bounded(number: int, tokens: int = 60) -> list[RenderedRequest]:
+    """Give so many requests whose answers are not billed."""
+    return [request(str(place), tokens=tokens, output_tokens=0) for place in range(number)]
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_a_budget_of_requests_stops_the_sending(concurrency: int) -> None:
+    """Exactly so many are sent; the rest is left."""
+    run = run_of(20, budget=Budget(BudgetLimits(max_requests=7)), seconds=1.0, concurrency=concurrency)
+    assert (7, 13) == (len(run.wire.sent), run.pending())
+    assert run.dispatcher.budget_reached == "max_requests=7 is reached"
+
+
+def test_a_lost_answer_is_paid_from_the_budget() -> None:
+    """Nobody can know that it was not billed, so there is no room for a second one."""
+    budget = Budget(BudgetLimits(max_tokens_total=100))
+    run = run_of(bounded(2), lost(), budget=budget, policy=RetryPolicy(ambiguous_retries=0), concurrency=1)
+    assert (1, 60) == (len(run.wire.sent), budget.spent.tokens)
+
+
+@pytest.mark.parametrize("first", [refusal(429), refusal(503), refusal(400), not_sent()])
+def test_what_was_not_billed_goes_back_into_the_budget(first: Any) -> None:
+    """A refusal costs nothing."""
+    budget = Budget(BudgetLimits(max_tokens_total=100))
+    run = run_of(bounded(2), first, reply(), budget=budget, concurrency=1)
+    assert (0, "", 0) == (run.pending(), run.dispatcher.budget_reached, budget.spent.tokens)
+
+
+def test_what_is_on_the_wire_is_waited_for_before_the_budget_is_reached() -> None:
+    """It may give back what the next one needs: here, all of it."""
+    run = run_of(bounded(5), budget=Budget(BudgetLimits(max_tokens_total=100)), seconds=1.0)
+    assert (5, 1, 0) == (len(run.wire.sent), run.wire.most_in_flight, run.pending())

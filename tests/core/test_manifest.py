@@ -55,6 +55,31 @@ def test_usage_is_summed_and_lost_answers_are_counted() -> None:
     assert ({"total_tokens": 12}, 2) == (manifest.usage, manifest.maybe_billed)
 
 
+@pytest.mark.parametrize(
+    ("costs", "cost"),
+    [([], None), ([0.25, 0.5], 0.75), ([0.25, None, 0.5], None), ([None], None), ([0.0], 0.0)],
+)
+@pytest.mark.parametrize("is_absorbed", [False, True])
+def test_the_cost_is_known_when_each_is(costs: list[float | None], cost: float | None, *, is_absorbed: bool) -> None:
+    """One that is not known makes the sum unknown, and never less; also when it comes from an earlier try's marks."""
+    tally = Tally(MUCH)
+    for one in costs:
+        tally.add(outcome(usage={"total_tokens": 5}, cost=one))
+    if is_absorbed:
+        later = Tally(MUCH)
+        later.absorb(json.loads(json.dumps(tally.summary())))
+        tally = later
+    assert cost == tally.manifest("x").cost
+
+
+def test_marks_of_a_version_without_costs_are_of_unknown_cost() -> None:
+    """They say what was used, and not what it cost."""
+    tally = Tally(MUCH)
+    tally.absorb({"usage": {"total_tokens": 5}, "maybe_billed": 0, "kinds": []})
+    tally.add(outcome(usage={"total_tokens": 5}, cost=1.0))
+    assert tally.manifest("x").cost is None
+
+
 def test_what_an_earlier_try_settled_is_remembered_and_not_counted() -> None:
     """Its record is counted when the source gives it."""
     tally = Tally(MUCH)

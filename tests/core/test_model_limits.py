@@ -48,12 +48,15 @@ def test_the_share_is_that_of_the_tightest_limit() -> None:
     for model, requests in (("a", 20), ("b", 100), ("c", 50)):
         for _ in range(requests):
             limits.of(model).take(0, 0.0)
-    assert limits.share(0.0) == pytest.approx(0.5)
+    use = limits.use(0.0)
+    assert use is not None
+    assert ("b", "requests", 6000) == (use.model, use.name, use.a_minute)
+    assert use.share == pytest.approx(0.5)
 
 
 def test_without_a_known_limit_there_is_no_share() -> None:
     """Neither before the first request, nor while nothing was told."""
     limits = ModelLimits(None)
-    before = limits.share(0.0)
+    before = limits.use(0.0)
     limits.of("a").take(0, 0.0)
-    assert (None, None) == (before, limits.share(0.0))
+    assert (None, None) == (before, limits.use(0.0))

@@ -51,6 +51,13 @@ def test_a_row_holds_all_of_an_outcome(outcome: Outcome) -> None:
     assert outcome.as_row() == read.as_row()
 
 
+def test_a_cost_stands_in_a_row_where_it_is_known() -> None:
+    """Else the row has no such field."""
+    assert "cost" not in DELIVERED.as_row()
+    priced = replace(DELIVERED, cost=0.0)
+    assert 0.0 == priced.as_row()["cost"] == Outcome.from_row(priced.as_row()).cost
+
+
 def test_a_row_brings_its_record_back() -> None:
     """The record's data, when it was kept."""
     row = {**DELIVERED.as_row(), "record": {"q": 1}, "record_digest": "0aff"}

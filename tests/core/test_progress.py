@@ -17,6 +17,7 @@ from airflow_provider_openai_dest.delivery.progress import (
     total_of,
     worded_time,
 )
+from airflow_provider_openai_dest.delivery.rate_limit import Use
 from airflow_provider_openai_dest.delivery.traffic import Traffic
 from airflow_provider_openai_dest.exceptions import RecordError
 from airflow_provider_openai_dest.sources.files import FilesSource
@@ -24,9 +25,9 @@ from airflow_provider_openai_dest.sources.values import ValuesSource
 from tests.core.delivery_parts import ListSource, outcome
 
 
-def counts(done: int, *, now: int | None = None, share: float | None = None, **traffic: float) -> Counts:
+def counts(done: int, *, now: int | None = None, use: Use | None = None, **traffic: float) -> Counts:
     """Give how far it is; all that is done was done by this try unless said otherwise."""
-    return Counts(done=done, settled_now=done if now is None else now, traffic=Traffic(**traffic), share=share)
+    return Counts(done=done, settled_now=done if now is None else now, traffic=Traffic(**traffic), use=use)
 
 
 def lines(progress: Progress, *moments: tuple[float, int]) -> list[float]:
@@ -61,19 +62,20 @@ def test_a_line_says_how_far_how_fast_and_how_long() -> None:
 
 
 def test_a_line_says_what_holds_it_up() -> None:
-    """How much of the limit is in use, what was sent again, refused by the rate limit, and waited for."""
-    now = counts(300, share=0.874, in_flight=7, tokens=1_234_567, again=3, limited=1, waited_seconds=62.4, requests=900)
+    """How much of which limit is in use, what was sent again, refused by the rate limit, and waited for."""
+    use = Use(0.874, "tokens", 30_000_000)
+    now = counts(300, use=use, in_flight=7, tokens=1_234_567, again=3, limited=1, waited_seconds=62.4, requests=900)
     assert Progress(None, 0.0).line(now, 30.0) == (
-        "300 records are done, 10.0 a second, 87% of the account's limit in use, 7 on the wire, "
+        "300 records are done, 10.0 a second, 87% of 30,000,000 tokens a minute in use, 7 on the wire, "
         "1,234,567 tokens, 3 sent again, 1 refused by the rate limit, held back for 1 min 2 s"
     )
 
 
 def test_a_limit_that_is_known_and_not_used_is_told() -> None:
     """Nothing in use is not the same as not known."""
-    line = Progress(None, 0.0).line(counts(1, share=0.0), 30.0)
+    line = Progress(None, 0.0).line(counts(1, use=Use(0.0, "requests", 500, "o9")), 30.0)
     assert line is not None
-    assert "0% of the account's limit in use" in line
+    assert "0% of 500 requests a minute of o9 in use" in line
 
 
 def test_a_line_says_no_more_than_is_known() -> None:

@@ -161,7 +161,7 @@ def test_a_server_without_limits_obeys_pauses_only() -> None:
     limit = RateLimit.unlimited()
     tickets = [limit.take(1000, 0.0) for _ in range(1000) if not limit.wait(1000, 0.0)]
     assert 1000 == len(tickets)
-    assert limit.share(0.0) is None
+    assert limit.use(0.0) is None
     limit.pause(tickets[-1], NONE, 3.0, 0.0)
     assert limit.wait(0, 0.0) == pytest.approx(3.0)
 
@@ -220,8 +220,8 @@ def test_no_answer_breaks_it(
                 limit.slow_down(now)
             case "forget":
                 limit.forget(ticket, now)
-        share = limit.share(now)
-        assert share is None or 0.0 <= share <= 1.0
+        use = limit.use(now)
+        assert use is None or 0.0 <= use.share <= 1.0
 
 
 @given(
