@@ -11,8 +11,9 @@ from airflow_provider_openai_dest.endpoints.catalogue import find_operation
 from airflow_provider_openai_dest.endpoints.template import Content, EndpointTemplate
 from airflow_provider_openai_dest.exceptions import ConfigurationError
 from airflow_provider_openai_dest.operators.arguments import check_words, is_final, refuse_double_braces, refuse_fixed
-from airflow_provider_openai_dest.operators.send_records import OpenAISendRecordsOperator, Validate
+from airflow_provider_openai_dest.operators.send_records import OpenAISendRecordsOperator
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
+from airflow_provider_openai_dest.rendering.body_fault import Validate
 from airflow_provider_openai_dest.rendering.request_headers import RequestHeaders
 from airflow_provider_openai_dest.rendering.target import Target
 

@@ -27,6 +27,7 @@ from airflow_provider_openai_dest.operators.end_of_run import log_end
 from airflow_provider_openai_dest.operators.failures import told_to_airflow
 from airflow_provider_openai_dest.operators.retry_policy import set_default_policy
 from airflow_provider_openai_dest.rendering.body import BodyTemplate, Missing, default_body
+from airflow_provider_openai_dest.rendering.body_fault import Validate
 from airflow_provider_openai_dest.sources.keys import parse_key
 
 if TYPE_CHECKING:
@@ -50,7 +51,6 @@ ResultsFormat = Literal["jsonl", "jsonl.gz", "parquet"]
 ResultsOrder = Literal["completion", "input"]
 Resume = Literal["auto", "always", "never"]
 OnMismatch = Literal["fail", "restart"]
-Validate = Literal["strict", "warn", "off"]
 FORMATS = ("csv", "json", "jsonl", "ndjson", "tsv")
 
 

@@ -1,9 +1,12 @@
-"""BodyFault: one thing that is wrong with a rendered body."""
+"""BodyFault: one thing that is wrong with a rendered body, and what is done with it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+Validate = Literal["strict", "warn", "off"]
+"""What is done with a body that has faults: its record is rejected, or they are logged, or not looked for."""
 
 
 class BodyFault(NamedTuple):

@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ValidationError, create_model
 from pydantic_core import SchemaValidator
@@ -14,13 +14,11 @@ from pydantic_core import SchemaValidator
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.exceptions import ConfigurationError, RecordError
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
-from airflow_provider_openai_dest.rendering.body_fault import BodyFault
+from airflow_provider_openai_dest.rendering.body_fault import BodyFault, Validate
 from airflow_provider_openai_dest.rendering.encoding import encode_json
 from airflow_provider_openai_dest.validation.body_model import BodyModel
 from airflow_provider_openai_dest.validation.catalogue import model_of
 from airflow_provider_openai_dest.validation.faults import Found, faults_of
-
-Validate = Literal["strict", "warn", "off"]
 
 MOST_KINDS = 10
 """Kinds of faults that the end of a run tells."""

@@ -80,7 +80,7 @@ def test_the_object_can_be_extracted(sandbox: Sandbox, tmp_path: Path) -> None:
 def test_a_preview_shows_the_object(sandbox: Sandbox, tmp_path: Path) -> None:
     """As the real delivery will."""
     manifest = run(ask(tmp_path, **RESPONSE, preview=1))
-    assert 3 == manifest["preview"][0]["answer"]["output_parsed"].get("stars", 3)
+    assert {"summary", "stars", "tags"} == manifest["preview"][0]["answer"]["output_parsed"].keys()
     assert "json_schema" == manifest["preview"][0]["request"]["body"]["text"]["format"]["type"]
 
 
@@ -153,3 +153,13 @@ def test_a_dag_with_a_format_is_serialised(tmp_path: Path, text_format: Any) -> 
     assert "gpt-6-luna" in written
     assert "Review" not in written
     assert text_format == deepcopy(operator).text_format
+
+
+def test_a_mapped_task_with_a_format_is_serialised() -> None:
+    """So is one that is expanded over the output of another, where Airflow writes all keywords."""
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    with DAG("structured", schedule=None) as dag:
+        OpenAISendRecordsOperator.partial(task_id="ask", text_format=Review, **RESPONSE).expand(records=[[{"q": "a"}]])
+    written = json.loads(json.dumps(DagSerialization.to_dict(dag)))
+    assert ["ask"] == [*DagSerialization.from_dict(written).task_dict]
