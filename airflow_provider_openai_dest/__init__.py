@@ -19,6 +19,8 @@ _PUBLIC = {
     "OpenAIDestRetryPolicy": "operators.retry_policy",
     "OpenAIDestWebhookHook": "hooks.webhook",
     "OpenAIEmbeddingOperator": "operators.embedding",
+    "OpenAIFileProcessedTrigger": "triggers.file_processed",
+    "OpenAIFileSensor": "sensors.file",
     "OpenAIListSource": "operators.list_source",
     "OpenAIManualRequestOperator": "operators.manual_request",
     "OpenAISendRecordsOperator": "operators.send_records",

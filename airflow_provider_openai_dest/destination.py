@@ -10,18 +10,22 @@ handler that raises in it, as Airflow's timeout of a task does, breaks into no e
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import aclosing, suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from airflow_provider_openai_dest.checkpoint.fates import Fates
 from airflow_provider_openai_dest.checkpoint.marks import Marks
+from airflow_provider_openai_dest.checkpoint.resending import MOST_SECONDS, Resending
 from airflow_provider_openai_dest.delivery.answer import ReadOutcomes, read_outcomes
 from airflow_provider_openai_dest.delivery.answer_bytes import LARGE_BYTES
 from airflow_provider_openai_dest.delivery.attempts import Conclusion
 from airflow_provider_openai_dest.delivery.billing import Billing
+from airflow_provider_openai_dest.delivery.conversation import Turn
 from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher
 from airflow_provider_openai_dest.delivery.event_loop import run_in_loop
 from airflow_provider_openai_dest.delivery.intake import UNKNOWN_FATE, Census, Intake, read_ahead
@@ -48,11 +52,13 @@ from airflow_provider_openai_dest.rendering.request import RenderedRequest
 from airflow_provider_openai_dest.sinks.sink import Sink
 from airflow_provider_openai_dest.sources.record import Source
 
+log = logging.getLogger(__name__)
+
 Item = TypeVar("Item")
 
 INTAKE_CHUNK = 64
 MAX_XCOM_BYTES = 48 * 1024
-WATCH_SECONDS = 1.0
+WATCH_SECONDS = 0.2
 FULL_SECONDS = 0.05
 
 
@@ -73,7 +79,7 @@ class Destination:
     :param on_interrupt: called when the run is interrupted or breaks, to stop what runs beside it.
     :param meter: takes what is measured.
     :param billing: puts a cost on what was answered; None leaves it out.
-    :param watch: called every second by the thread that called :meth:`run`, with a monotonic time.
+    :param watch: called five times a second by the thread that called :meth:`run`, with a monotonic time.
     :param read: gives the outcomes of a concluded request.
     :param count_seconds: how long the rest of the source is read, only to be counted, after the sending was stopped.
     :param grace_seconds: how long answers are waited for after the run was interrupted.
@@ -111,6 +117,8 @@ class Destination:
         self._quarantine_unknown = quarantine_unknown
         self._unknown = 0
         self._flush = flush
+        self._most_at_risk = max(flush.records, dispatcher.concurrency)
+        self._resending = Resending(self._fates.claimed, dispatcher.concurrency + self._most_at_risk)
         self._intake_chunk = intake_chunk
         self._on_interrupt = on_interrupt
         self._measuring = Measuring(meter or NoMeter(), dispatcher.traffic)
@@ -252,7 +260,7 @@ class Destination:
             quarantine_unknown=self._quarantine_unknown,
         )
         async with (
-            Settlement(self._write, self._dispatcher.stop, self._flush) as settlement,
+            Settlement(self._write, self._dispatcher.stop, self._flush, most_at_risk=self._most_at_risk) as settlement,
             reporting(
                 Progress(total_of(source), self._loop.time()),
                 lambda: self._counts(intake),
@@ -263,26 +271,7 @@ class Destination:
         ):
             self._settlement = settlement
 
-            async def settle(request: RenderedRequest, conclusion: Conclusion) -> Iterable[RenderedRequest]:
-                if conclusion.may_pass_halved and (halves := self._renderer.split(request, conclusion.error)):
-                    if conclusion.maybe_billed:
-                        self._fates.halved(request.records)
-                    return halves
-                outcomes, held = self._read(self._endpoint, request, conclusion), _bytes_of(conclusion)
-                if request.following and outcomes[0].status is Status.DELIVERED:
-                    if conclusion.maybe_billed:
-                        self._fates.halved(request.records)
-                    if self._billing:
-                        self._billing.billed(request, conclusion, outcomes, is_part=True)
-                    return [await asyncio.to_thread(request.following, outcomes[0].answer["data"], outcomes[0].usage)]
-                size = size_of(self._endpoint, request, conclusion)
-                if self._billing:
-                    outcomes = self._billing.billed(request, conclusion, outcomes)
-                del conclusion  # the bytes of the answer are not needed any more
-                outcomes += self._sharing.ended(request.claim, outcomes, size)
-                await settlement.put(self._fates.marked(outcomes), held=held, until_written=held > LARGE_BYTES)
-                return ()
-
+            settle = partial(self._settle, settlement)
             await self._dispatcher.run(requests, settle, read_on_seconds=self._count_seconds)
         self._is_all_settled = settlement.error is None
         self._failure = self._failure or settlement.error
@@ -295,11 +284,43 @@ class Destination:
         self._measure()
         return census
 
+    async def _settle(
+        self, settlement: Settlement, request: RenderedRequest, conclusion: Conclusion
+    ) -> Iterable[RenderedRequest]:
+        """Bring the end of a request to the sinks, or give what is sent in its place or after it."""
+        if isinstance(request, Turn):
+            following = await request.conversation.concluded(request, conclusion)
+            if not isinstance(following, Conclusion):
+                return following
+            request, conclusion = request.conversation.request, following
+        if conclusion.may_pass_halved and (halves := self._renderer.split(request, conclusion.error)):
+            self._remember_billed(request, conclusion)
+            return halves
+        outcomes, held = self._read(self._endpoint, request, conclusion), _bytes_of(conclusion)
+        is_part = request.following is not None and outcomes[0].status is Status.DELIVERED
+        if self._billing:
+            outcomes = self._billing.billed(request, conclusion, outcomes, is_part=is_part)
+        if is_part and request.following:
+            self._remember_billed(request, conclusion)
+            return [await asyncio.to_thread(request.following, outcomes[0].answer["data"], outcomes[0].usage)]
+        size = size_of(self._endpoint, request, conclusion)
+        del conclusion  # the bytes of the answer are not needed any more
+        outcomes += self._sharing.ended(request.claim, outcomes, size)
+        await settlement.put_answered(self._fates.marked(outcomes), held=held, until_written=held > LARGE_BYTES)
+        return ()
+
+    def _remember_billed(self, request: RenderedRequest, conclusion: Conclusion) -> None:
+        """Keep for the outcomes to come that an answer to their records was lost."""
+        if conclusion.maybe_billed:
+            self._fates.halved(request.records)
+
     async def _requests(self, intake: Intake, settlement: Settlement) -> AsyncGenerator[RenderedRequest]:
         """Read and render in another thread; records that do not fit are settled at once."""
-        rendered = self._until_failure(self._fates.claiming(self._renderer.render(self._until_failure(iter(intake)))))
+        rendered = self._claimed(self._until_failure(self._renderer.render(self._until_failure(iter(intake)))))
         async with aclosing(read_ahead(rendered, chunk=self._intake_chunk, weigh=_weight)) as items:
             async for item in items:
+                if isinstance(item, RenderedRequest) and self._resending.must_wait(item):
+                    await self._until_durable(settlement)
                 self._rendered += _weight(item)
                 if isinstance(item, RenderedRequest):
                     yield item
@@ -314,6 +335,28 @@ class Destination:
                     ]
                     await settlement.put([*refused, *self._sharing.ended(item.claim, refused)])
         self._is_all_rendered = self._failure is None
+
+    async def _until_durable(self, settlement: Settlement) -> None:
+        """Wait until all that was given to the dispatcher is durable, but not for ever."""
+        log.info(
+            "The first %d requests may have been sent by a try that died: they are settled before any other goes",
+            self._resending.requests,
+        )
+        ends = time.monotonic() + MOST_SECONDS
+        while settlement.ended < self._rendered and not self._dispatcher.is_stopped and time.monotonic() < ends:
+            if settlement.taken >= self._rendered:
+                settlement.write_now()
+            await asyncio.sleep(FULL_SECONDS)
+
+    def _claimed(self, items: Iterator[Rendered]) -> Iterator[Rendered]:
+        """Give the items, claimed. When that fails nothing more is sent, and the rest is only read to be counted."""
+        try:
+            yield from self._fates.claiming(items)
+        except SinkError as error:
+            self._failure = error
+            self.stop()
+            for _ in items:
+                pass
 
     def _until_failure(self, items: Iterator[Item]) -> Iterator[Item]:
         """End at an error, so that what was read before it is still sent and kept."""

@@ -297,6 +297,8 @@ def get_provider_info() -> dict[str, object]:
                 ],
             }
         ],
+        "sensors": [{"integration-name": _INTEGRATION, "python-modules": [f"{_PACKAGE}.sensors.file"]}],
+        "triggers": [{"integration-name": _INTEGRATION, "python-modules": [f"{_PACKAGE}.triggers.file_processed"]}],
         "connection-types": _CONNECTION_TYPES,
         "config": _CONFIG,
         "cli": [f"{_PACKAGE}.cli.airflow_commands.get_commands"],

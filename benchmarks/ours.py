@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,11 @@ from measured import Cost, wait_until
 
 from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
 from airflow_provider_openai_dest.checkpoint.scope import Scope
+from airflow_provider_openai_dest.checkpoint.upload_log import UploadLog
 from airflow_provider_openai_dest.connection.settings import ConnectionSettings
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
+from airflow_provider_openai_dest.delivery.file_sending import FileRenderer, FileSending
+from airflow_provider_openai_dest.delivery.upload_in_parts import UploadOptions
 from airflow_provider_openai_dest.endpoints.embeddings import CREATE_EMBEDDING
 from airflow_provider_openai_dest.endpoints.files import UPLOAD_FILE
 from airflow_provider_openai_dest.endpoints.images import CREATE_IMAGE
@@ -44,6 +48,7 @@ ONE_RECORD = (
     if CREATE_EMBEDDING.packing
     else CREATE_EMBEDDING
 )
+SCOPE = Scope(dag_id="bench", run_id="bench", task_id="send")
 API_KEY = "sk-bench-ours-00"
 BODY = {"model": "text-embedding-3-small", "input": "{message.text}"}
 
@@ -90,6 +95,30 @@ def upload(file: Path, results_dir: Path, base_url: str) -> Manifest:
     )
 
 
+def upload_in_parts(file: Path, results_dir: Path, base_url: str, *, parts_at_once: int, md5: bool) -> Manifest:
+    """Upload one file by the Uploads API."""
+    settings = ConnectionSettings(api_key=API_KEY, base_url=base_url)
+    files = FileReferences((str(file),), Path)
+    form = RequestForm(UPLOAD_FILE, base_url=base_url, files=files)
+    log = DeliveryLog(results_dir, SCOPE)
+    options = UploadOptions(
+        memory=UploadLog(log.rows("uploads"), log.uploads()),
+        parts_at_once=parts_at_once,
+        checks_md5=md5,
+        is_killed=lambda: False,
+        now=time.time,
+    )
+    whole = SingleRenderer(form, BodyTemplate({"purpose": "user_data", "file": "{message.uri}"}))
+    delivery = Delivery(
+        endpoint=UPLOAD_FILE,
+        renderer=FileRenderer(whole, form, FileSending(in_parts=options, whole_bytes=0)),
+        dispatcher=new_dispatcher(settings, Speed(), RetryPolicy()),
+        log=log,
+        storage=Storage(max_xcom_bytes=48 * 1024),
+    )
+    return delivery.run(ValuesSource([{"uri": str(file)}], key="uri"))
+
+
 def draw(input_path: Path, results_dir: Path, base_url: str) -> Manifest:
     """Draw one image for each line of a JSON Lines file."""
     return _run(
@@ -133,9 +162,7 @@ def _run(
         endpoint=endpoint,
         renderer=renderer(form, BodyTemplate(body), originals),
         dispatcher=new_dispatcher(settings, speed, RetryPolicy()),
-        log=DeliveryLog(
-            results_dir, Scope(dag_id="bench", run_id="bench", task_id="send"), try_number=try_number, resume="auto"
-        ),
+        log=DeliveryLog(results_dir, SCOPE, try_number=try_number, resume="auto"),
         storage=Storage(max_xcom_bytes=48 * 1024),
     )
     return delivery.run(source)
@@ -147,7 +174,7 @@ EACH = {"draw": draw, "upload-each": upload_each}
 def main() -> None:
     """Run one delivery and print what it cost."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["deliver", "upload", *EACH])
+    parser.add_argument("what", choices=["deliver", "upload", "upload-in-parts", *EACH])
     parser.add_argument("--input", type=Path, required=True)
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--base-url", required=True)
@@ -155,6 +182,8 @@ def main() -> None:
     parser.add_argument("--concurrency", type=int, default=64)
     parser.add_argument("--rpm", type=int)
     parser.add_argument("--tpm", type=int)
+    parser.add_argument("--parts-at-once", type=int, default=8)
+    parser.add_argument("--md5", action="store_true", help="hash the file, so that the API can compare")
     parser.add_argument("--api-key", default=API_KEY)
     parser.add_argument("--try-number", type=int, default=1)
     parser.add_argument("--start-at", type=float, default=0, help="begin at this time, in seconds since 1970")
@@ -167,6 +196,14 @@ def main() -> None:
         manifest = EACH[arguments.what](arguments.input, arguments.results, arguments.base_url)
     elif arguments.what == "upload":
         manifest = upload(arguments.input, arguments.results, arguments.base_url)
+    elif arguments.what == "upload-in-parts":
+        manifest = upload_in_parts(
+            arguments.input,
+            arguments.results,
+            arguments.base_url,
+            parts_at_once=arguments.parts_at_once,
+            md5=arguments.md5,
+        )
     else:
         manifest = deliver(
             arguments.input,

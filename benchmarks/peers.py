@@ -175,6 +175,16 @@ def openai_upload(job: Job) -> None:
     job.done = 1
 
 
+def openai_uploads(job: Job) -> None:
+    """Upload the input file in parts with openai's own helper, which sends one after the other."""
+    from openai import OpenAI
+
+    job.begin()
+    with OpenAI(api_key=job.api_key, base_url=job.base_url) as client:
+        client.uploads.upload_file_chunked(file=job.input, mime_type="application/jsonl", purpose="user_data")
+    job.done = 1
+
+
 def httpx_upload(job: Job) -> None:
     """Upload the input file with httpx and ``files=``."""
     import httpx
@@ -361,6 +371,7 @@ PEERS = {
     "litellm": Peer(litellm, "LiteLLM aembedding", _SENDS, venv="venv-litellm"),
     "official_upload": Peer(official_upload, "official OpenAIHook.upload_file", "upload"),
     "openai_upload": Peer(openai_upload, "openai files.create", "upload"),
+    "openai_uploads": Peer(openai_uploads, "openai uploads.upload_file_chunked", "upload in parts"),
     "httpx_upload": Peer(httpx_upload, "httpx files=", "upload"),
 }
 

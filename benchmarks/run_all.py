@@ -30,6 +30,7 @@ import rate_limit
 import sharing
 import storm
 import upload
+import uploads
 from processes import ROOT
 from rounds import say
 from section import Section, table
@@ -44,6 +45,7 @@ MEASURES: dict[str, Callable[..., Section]] = {
     "memory": memory.measure,
     "image_memory": image_memory.measure,
     "upload": upload.measure,
+    "uploads": uploads.measure,
     "import_cost": import_cost.measure,
 }
 OF_OURS = ("apache-airflow", "httpx", "aiohttp", "uvloop", "httptools", "msgspec", "pybase64", "pydantic")

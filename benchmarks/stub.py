@@ -1,4 +1,4 @@
-"""A stub of OpenAI's embeddings, images and files endpoints that is faster than any Python client.
+"""A stub of OpenAI's embeddings, images, files and uploads endpoints that is faster than any Python client.
 
 It listens on 127.0.0.1, prints its port, and ends when its standard input is closed or after ``--max-seconds``, so
 that it never outlives who started it. Answers are encoded beforehand. ``GET /stub/stats`` tells what came,
@@ -122,6 +122,22 @@ class Stub:
         more = {"filename": "bench.jsonl", "purpose": "user_data", "status": "processed", "status_details": None}
         self._later(connection, self._answer(200, json.dumps(file | more).encode()), 200, client)
 
+    def take_upload(self, connection: Connection, step: str, size: int, client: str) -> None:
+        """Answer a request of an upload in parts; a part was read and thrown away."""
+        self._enter()
+        self._number += 1
+        answer: dict[str, Any] = {"id": "upload_bench", "object": "upload", "created_at": 1, "expires_at": 1 << 40}
+        match step:
+            case "parts":
+                self.account.counts.uploaded_bytes += size
+                answer = {"id": f"part_{self._number}", "object": "upload.part", "created_at": 1, "upload_id": "u"}
+            case "complete":
+                file = {"id": "file-bench", "object": "file", "bytes": self.account.counts.uploaded_bytes}
+                more = {"filename": "bench.jsonl", "purpose": "user_data", "status": "processed", "created_at": 1}
+                answer |= {"status": "completed", "file": file | more}
+        answer |= {"filename": "bench.jsonl", "purpose": "user_data", "bytes": 0} if step != "parts" else {}
+        self._later(connection, self._answer(200, json.dumps({"status": "pending"} | answer).encode()), 200, client)
+
     def control(self, connection: Connection, path: bytes) -> None:
         """Answer a request for the counts; it is not counted itself."""
         if path == b"/stub/reset":
@@ -227,7 +243,7 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
-        if self._path != b"/v1/files":
+        if self._path == b"/v1/embeddings":
             self._body.append(body)
         self._size += len(body)
 
@@ -240,6 +256,8 @@ class Connection(asyncio.Protocol):
                 self._stub.draw(self, self._client)
             case b"/v1/files":
                 self._stub.take_file(self, self._size, self._client)
+            case path if path.startswith(b"/v1/uploads"):
+                self._stub.take_upload(self, path.decode().rpartition("/")[2], self._size, self._client)
             case b"/stub/stats" | b"/stub/reset":
                 self._stub.control(self, self._path)
             case _:

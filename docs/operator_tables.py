@@ -23,10 +23,11 @@ _REFUSED = {"OpenAIUploadFileOperator": ("body",)}
 
 
 def operators() -> list[type[BaseOperator]]:
-    """Give the operators, in the order of the provider's metadata."""
-    declared: Any = get_provider_info()["operators"]
+    """Give the operators and sensors, in the order of the provider's metadata."""
+    info: Any = get_provider_info()
+    declared = [*info["operators"], *info["sensors"]]
     modules = [import_module(name) for entry in declared for name in entry["python-modules"]]
-    public = [getattr(package, name) for name in package.__all__ if name.endswith("Operator")]
+    public = [getattr(package, name) for name in package.__all__ if name.endswith(("Operator", "Sensor"))]
     return [operator for module in modules for operator in public if operator.__module__ == module.__name__]
 
 

@@ -532,6 +532,7 @@ _ROOMS = {
     "sandbox": "a local server that speaks the OpenAI API",
     "hooks": "Airflow connections",
     "operators": "Airflow tasks: arguments, assembly, failures",
+    "sensors": "Airflow sensors",
     "triggers": "Airflow triggers, which only poll",
 }
 

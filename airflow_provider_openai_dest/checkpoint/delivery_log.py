@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
@@ -23,8 +23,10 @@ import msgspec
 from airflow_provider_openai_dest.checkpoint.claims import Claimed, read_claims
 from airflow_provider_openai_dest.checkpoint.marks import Marks, MarksLog, read_marks
 from airflow_provider_openai_dest.checkpoint.scope import Scope
+from airflow_provider_openai_dest.checkpoint.upload_log import read_uploads
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.delivery.settled import SettledRecords
+from airflow_provider_openai_dest.delivery.upload_memory import KnownUpload
 from airflow_provider_openai_dest.exceptions import CheckpointMismatchError, RecordError, TransientError
 from airflow_provider_openai_dest.sinks.folder import Folder, RowLog, list_names, put_file, read_rows
 
@@ -38,6 +40,9 @@ DIGESTS = frozenset({"template"})
 """Parts of a fingerprint whose values say nothing to a person."""
 
 LONGEST_VALUE = 200
+
+LAST_CLAIMS = 16
+"""Files of claims that are read of a try: those of the last thousand records, by which a changed data set is seen."""
 
 _MAGIC = re.compile(r"[*?\[]")
 
@@ -109,21 +114,36 @@ class DeliveryLog:
 
         A rejection of an earlier generation is passed over, so that the record is tried again after a clear.
         """
-        has_marks = not list_names(self.folder, self._prefix("unmarked"))
-        for generation, name in self._logs("outcomes"):
+        names = list_names(self.folder, "")  # once: in object storage there are tens of thousands
+        has_marks = not any(name.startswith(self._prefix("unmarked")) for name in names)
+        for generation, name in self._logs("outcomes", names):
             is_earlier = generation < self._generation
-            files = list_names(self.folder, f"{name.replace('outcomes-', 'marks-', 1)}-") if has_marks else []
-            length = self._length_of(name) if files else 0
-            marks = [one for one in read_marks(self.folder, files) if one.end <= length]  # rows that are gone have none
-            for outcome in self._rows_after(name, marks[-1].end if marks else 0):
+            files = _files_of(name, names)
+            beside = f"{name.replace('outcomes-', 'marks-', 1)}-"
+            marked = [file for file in names if file.startswith(beside)] if has_marks else []
+            length = self._length_of(name, files) if marked else 0
+            marks = [
+                one for one in read_marks(self.folder, marked) if one.end <= length
+            ]  # rows that are gone have none
+            for outcome in self._rows_after(name, files, marks[-1].end if marks else 0):
                 if not (is_earlier and outcome.status is Status.REJECTED):
                     yield outcome
             yield from (one.delivered_only() if is_earlier else one for one in reversed(marks))
 
     def claimed(self) -> Claimed:
-        """Read which records earlier tries of this delivery may have sent."""
-        names = [name for _, name in self._logs("claims")]
-        return read_claims(read_rows(self.folder, self._files_of(name)) for name in names)
+        """Read which records earlier tries of this delivery may have sent; each claim goes further than those before.
+
+        So in object storage, where each is a file, the last few of a try say it, and whether it ended.
+        """
+        names = list_names(self.folder, self._prefix("claims"))
+        tries = [_files_of(name, names)[-LAST_CLAIMS:] for _, name in self._logs("claims", names)]
+        return read_claims(read_rows(self.folder, files) for files in tries)
+
+    def uploads(self) -> dict[str, KnownUpload]:
+        """Read which files earlier tries of this delivery have sent in part."""
+        names = list_names(self.folder, self._prefix("uploads"))
+        logs = [name for _, name in reversed(self._logs("uploads", names))]
+        return read_uploads(chain.from_iterable(read_rows(self.folder, _files_of(log, names)) for log in logs))
 
     def delivered(self, kind: str) -> Iterator[Outcome]:
         """Read what earlier tries of this delivery delivered, for a log whose rejections each try sends again."""
@@ -189,27 +209,27 @@ class DeliveryLog:
 
     def row_files(self, kind: str) -> list[tuple[int, str]]:
         """List the files of rows, those of the newest try first, each with its generation."""
-        names = list_names(self.folder, f"{self._prefix(kind)}-g")
-        found = sorted((int(m[1]), int(m[2]), name) for name in names if (m := _ROWS.fullmatch(name)))
+        return self._row_files(kind, list_names(self.folder, f"{self._prefix(kind)}-g"))
+
+    def _row_files(self, kind: str, names: Sequence[str]) -> list[tuple[int, str]]:
+        of_kind = f"{self._prefix(kind)}-g"
+        matches = ((_ROWS.fullmatch(name), name) for name in names if name.startswith(of_kind))
+        found = sorted((int(match[1]), int(match[2]), name) for match, name in matches if match)
         return [(generation, name) for generation, _, name in reversed(found)]
 
-    def _logs(self, kind: str) -> list[tuple[int, str]]:
-        """List the logs of rows, the newest first, each with its generation; in object storage one has many files."""
-        return list(dict.fromkeys((generation, _log_of(name)) for generation, name in self.row_files(kind)))
+    def _logs(self, kind: str, names: Sequence[str]) -> list[tuple[int, str]]:
+        """Find the logs of rows, the newest first, each with its generation; in object storage one has many files."""
+        return list(dict.fromkeys((generation, _log_of(name)) for generation, name in self._row_files(kind, names)))
 
-    def _files_of(self, name: str) -> list[str]:
-        return [file for file in list_names(self.folder, name) if _log_of(file) == name]
-
-    def _length_of(self, name: str) -> int:
+    def _length_of(self, name: str, files: Sequence[str]) -> int:
         """Give how long one log is: bytes of a local file, or segments up to the first that is missing."""
-        files = self._files_of(name)
         if files == [f"{name}.jsonl"] and isinstance(self.folder, Path):
-            return (self.folder / files[0]).stat().st_size
+            path: Path = self.folder / files[0]
+            return path.stat().st_size
         return next((place for place, file in enumerate(files) if _segment_of(file) != place), len(files))
 
-    def _rows_after(self, name: str, position: int) -> Iterator[Outcome]:
+    def _rows_after(self, name: str, files: Sequence[str], position: int) -> Iterator[Outcome]:
         """Read the outcomes of one log from a position on: bytes of a local file, or segments."""
-        files = self._files_of(name)
         if files == [f"{name}.jsonl"]:
             return self._read(files[0], start=position)
         return chain.from_iterable(self._read(file) for file in files if _segment_of(file) >= position)
@@ -273,6 +293,10 @@ def _change(name: str, before: str | None, after: str | None) -> str:
     if before is None or after is None or name in DIGESTS:
         return name
     return f"{name} ({before[:LONGEST_VALUE]!r}, now {after[:LONGEST_VALUE]!r})"
+
+
+def _files_of(log_of_rows: str, names: Sequence[str]) -> list[str]:
+    return [name for name in names if name.startswith(log_of_rows) and _log_of(name) == log_of_rows]
 
 
 def _segment_of(file: str) -> int:

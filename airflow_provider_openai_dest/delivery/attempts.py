@@ -79,6 +79,11 @@ class Conclusion(msgspec.Struct, frozen=True, kw_only=True):
         return self.exhausted or self.verdict is Verdict.ABORT
 
     @property
+    def is_refused(self) -> bool:
+        """Whether the server refused this request for good."""
+        return self.verdict is Verdict.REJECTED and not self.exhausted
+
+    @property
     def may_pass_halved(self) -> bool:
         """Whether the server refused what the request holds, so that a part of it may pass."""
         return (

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,6 +18,7 @@ from airflow_provider_openai_dest.delivery.addressing import Address
 from airflow_provider_openai_dest.delivery.answer_bytes import UnusableAnswerError
 from airflow_provider_openai_dest.delivery.attempts import Conclusion, Ending, NoReply, Random, RetryPolicy
 from airflow_provider_openai_dest.delivery.budget import Budget
+from airflow_provider_openai_dest.delivery.conversation import Turn
 from airflow_provider_openai_dest.delivery.flights import Flight, Flights
 from airflow_provider_openai_dest.delivery.model_limits import ModelLimits
 from airflow_provider_openai_dest.delivery.outage import Outage
@@ -107,6 +109,7 @@ class Dispatcher:
         self._address = address
         self._policy = policy
         self._limits = ModelLimits(limits)
+        self.concurrency = concurrency
         self._window = Window(most=concurrency)
         self._outage = Outage(first_pause=policy.first_pause, give_up_after=policy.give_up_after)
         self._flights = Flights(policy, random)
@@ -162,12 +165,24 @@ class Dispatcher:
                     group.create_task(self._guarded(self._fly(flight, settle)))
                 await asyncio.wait({reading}, timeout=read_on_seconds)
                 reading.cancel()
-            for request, conclusion in self._flights.unsent():
-                await settle(request, conclusion)
+            await self._settle_unsent(settle)
         finally:
             await self._wire.aclose()
         if self._fault is not None:
             raise self._fault
+
+    async def _settle_unsent(self, settle: Settle) -> None:
+        for request, conclusion in self._flights.unsent():
+            await self._part_with(request)
+            for last in await settle(request, conclusion):
+                await self._part_with(last)
+                await settle(last, conclusion)
+
+    async def _part_with(self, request: RenderedRequest) -> None:
+        """Send what is to be said even now, once; nobody depends on whether it arrives."""
+        if isinstance(request, Turn) and request.is_farewell and self._may_send():
+            with suppress(NoAnswerError, UnusableAnswerError):
+                (await self._wire.send(self._address(request))).release()
 
     async def _guarded(self, work: Awaitable[None]) -> None:
         try:
@@ -273,7 +288,7 @@ class Dispatcher:
                 self._flights.again(flight, self._clock.now())
                 return
             if not self._is_stopped:
-                self._look_ahead(conclusion, len(flight.request.records))
+                self._look_ahead(conclusion, flight.request)
             settling = settle(flight.request, conclusion)
             del reply, conclusion  # an answer may be large, and is read by then
             self._flights.add_instead(await settling)
@@ -318,13 +333,14 @@ class Dispatcher:
             log.warning("The server is down: no request succeeded for a long time, last %s", self.outage)
             self.stop()
 
-    def _look_ahead(self, conclusion: Conclusion, records: int) -> None:
+    def _look_ahead(self, conclusion: Conclusion, request: RenderedRequest) -> None:
         """Stop when the end of this request says that the others would end the same way."""
-        self.abort = (
-            conclusion.error
-            if conclusion.verdict is Verdict.ABORT
-            else self._prospects.refusal_of_all(conclusion, records)
-        )
+        if conclusion.verdict is Verdict.ABORT:
+            self.abort = conclusion.error
+        elif not isinstance(request, Turn):
+            self.abort = self._prospects.refusal_of_all(conclusion, len(request.records))
+        elif request.is_telling:
+            self.abort = self._prospects.refusal_of_all(conclusion, len(request.conversation.request.records))
         if self.abort:
             self.stop()
 

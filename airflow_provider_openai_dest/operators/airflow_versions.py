@@ -9,19 +9,27 @@ from importlib.util import find_spec
 from typing import Any
 
 try:
-    from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
+    from airflow.sdk.exceptions import (
+        AirflowFailException,
+        AirflowRescheduleException,
+        AirflowSkipException,
+        TaskDeferred,
+    )
 except ImportError:  # Airflow 3.1
     from airflow.exceptions import (  # type: ignore[no-redef,attr-defined,unused-ignore]
         AirflowFailException,
         AirflowRescheduleException,
         AirflowSkipException,
+        TaskDeferred,
     )
 
 __all__ = [
     "AirflowFailException",
     "AirflowRescheduleException",
     "AirflowSkipException",
+    "TaskDeferred",
     "airflow_home",
+    "default_deferrable",
     "find_stats",
     "is_supervised",
     "read_option",
@@ -40,6 +48,13 @@ def read_option(name: str) -> str:
     from airflow.configuration import conf
 
     return str(conf.get("openai_dest", name, fallback="") or "")
+
+
+def default_deferrable() -> bool:
+    """Read ``[operators] default_deferrable``: whether what can wait without a worker does so."""
+    from airflow.configuration import conf
+
+    return bool(conf.getboolean("operators", "default_deferrable", fallback=False))
 
 
 def airflow_home() -> str:

@@ -234,6 +234,10 @@ class Delivery:
         if self._webhook and self._forwarding and webhook_required:
             raise_if_undelivered(self._webhook, self._forwarding.manifest)
 
+    def delivered(self) -> Iterator[Outcome]:
+        """Read what this delivery has delivered, by this try and by those before it."""
+        return self._log.delivered(RESULTS)
+
     def stop(self) -> None:
         """Send nothing more, to OpenAI and to the webhook."""
         self._destination.stop()

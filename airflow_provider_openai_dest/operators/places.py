@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
 from airflow_provider_openai_dest.checkpoint.ownership import Fence, Ownership, StorageFence
+from airflow_provider_openai_dest.checkpoint.predecessor import outwait_predecessor
 from airflow_provider_openai_dest.checkpoint.scope import Scope
 from airflow_provider_openai_dest.destination import MAX_XCOM_BYTES
 from airflow_provider_openai_dest.exceptions import ConfigurationError
@@ -40,11 +41,12 @@ def was_rescheduled(context: Any) -> bool:
 
 
 def new_ownership(log: DeliveryLog, context: Any) -> Ownership:
-    """Begin this try: earlier ones that still run stop when they see its mark."""
+    """Begin this try: earlier ones that still run stop when they see its mark, which is waited for."""
     marks = StorageFence(log.folder, log.scope, context["ti"].try_number)
     marks.begin()
     if not is_supervised():  # in ``dag.test()`` nobody supersedes it, and the store must not be asked beside the source
         return Ownership([marks], parent=lambda: 0)
+    outwait_predecessor(log)
     fences: list[Fence] = [marks]
     if store := context.get("task_state_store"):  # Airflow 3.3
         pointer = {"results": str(log.folder), "delivery": log.number, "try": context["ti"].try_number}

@@ -56,7 +56,8 @@ def prepare(
     webhook = _webhook_of(operator)
     _check_model(operator, settings)
     endpoint = operator.endpoint_template()
-    renderer = operator.renderer(operator.request_form(settings))
+    form = operator.request_form(settings)
+    renderer = operator.renderer(form)
     model = operator.one_model()
     prices, budget = new_budget(operator.budget_limits(), base_url=settings.base_url, model=model)
     claimed = fingerprint_of(operator, settings, source)
@@ -65,7 +66,7 @@ def prepare(
     ownership = new_ownership(log, context)
     return Delivery(
         endpoint=endpoint,
-        renderer=renderer,
+        renderer=operator.with_state(renderer, form, log, settings),
         dispatcher=new_dispatcher(
             settings,
             _speed_of(operator),

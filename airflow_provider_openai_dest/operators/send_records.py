@@ -33,6 +33,7 @@ from airflow_provider_openai_dest.sources.keys import parse_key
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
     from airflow_provider_openai_dest.connection.settings import ConnectionSettings
     from airflow_provider_openai_dest.delivery.answer import ReadOutcomes
     from airflow_provider_openai_dest.delivery.budget_limits import BudgetLimits
@@ -250,6 +251,10 @@ class OpenAISendRecordsOperator(BaseOperator):
         if self._delivery is not None:
             self._delivery.stop()
 
+    def is_killed(self) -> bool:
+        """Tell whether somebody has ended the task."""
+        return self._is_killed
+
     def endpoint_template(self) -> EndpointTemplate:
         """Give the template of the endpoint; raises ConfigurationError with the nearest names."""
         return find_endpoint(self.endpoint)
@@ -322,6 +327,16 @@ class OpenAISendRecordsOperator(BaseOperator):
     def has_plain_vectors(self) -> bool:
         """Tell whether files of JSON Lines show the numbers of a vector, and not its bytes."""
         return False
+
+    def with_state(
+        self,
+        renderer: Renderer,
+        form: RequestForm,  # noqa: ARG002 - for operators that send more than one request for a record
+        log: DeliveryLog,  # noqa: ARG002
+        settings: ConnectionSettings,  # noqa: ARG002
+    ) -> Renderer:
+        """Give the renderer what it needs of the state of earlier tries."""
+        return renderer
 
     def request_form(self, settings: ConnectionSettings) -> RequestForm:
         """Make the parts of the requests that are the same for all records."""

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, get_args
 
 from airflow_provider_openai_dest.exceptions import ConfigurationError, nearest
-from airflow_provider_openai_dest.operators.arguments import is_final, refuse_fixed
+from airflow_provider_openai_dest.operators.airflow_versions import default_deferrable
+from airflow_provider_openai_dest.operators.arguments import (
+    check_numbers,
+    check_seconds,
+    check_words,
+    is_final,
+    refuse_fixed,
+)
+from airflow_provider_openai_dest.operators.failures import told_to_airflow
 from airflow_provider_openai_dest.operators.send_records import OpenAISendRecordsOperator
 from airflow_provider_openai_dest.rendering.body import WHOLE_RECORD, BodyTemplate
-from airflow_provider_openai_dest.rendering.lines import LinesRenderer, read_file_per
+from airflow_provider_openai_dest.rendering.file_checks import EXTENSIONS, PART_BYTES, UPLOAD_BYTES, expiry_faults
+from airflow_provider_openai_dest.rendering.file_formats import FileFormat
+from airflow_provider_openai_dest.rendering.line_rules import RULES
+from airflow_provider_openai_dest.rendering.lines import DEFAULT_FILE_LIMIT, FileLimit, LinesRenderer, read_file_per
 from airflow_provider_openai_dest.rendering.placeholders import parse_text
 
 if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
     from airflow_provider_openai_dest.connection.settings import ConnectionSettings
+    from airflow_provider_openai_dest.delivery.file_status import FileEnd
+    from airflow_provider_openai_dest.operators.file_waiting import Uploaded
     from airflow_provider_openai_dest.rendering.renderer import Renderer, RequestForm
     from airflow_provider_openai_dest.sources.record import Source
 
@@ -21,10 +37,11 @@ PURPOSES = ("assistants", "batch", "evals", "fine-tune", "user_data", "vision")
 
 
 class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
-    """Upload records as JSON Lines files, or files that exist as they are.
+    """Upload records as files of JSON Lines, JSON or CSV, or files that exist as they are.
 
     With ``records`` or ``source`` each record becomes a line; with ``files`` each file is uploaded, and the manifest
-    counts files. Uploads are streamed from disk. All parameters of OpenAISendRecordsOperator apply but ``body``.
+    counts files. Uploads are streamed from disk, above 512 MB in parts that a retry goes on with. All parameters of
+    OpenAISendRecordsOperator apply but ``body``.
 
     :param purpose: ``assistants``, ``batch``, ``evals``, ``fine-tune``, ``user_data`` or ``vision``.
     :param files: path or URI of files to upload as they are, with globs; or a list of them.
@@ -33,7 +50,24 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
     :param file_per: ``run``: one file with all records; ``record``: one for each; or a text such as ``{message.day}``:
         records that fill it alike share a file. A file that would become too large is continued in another.
     :param filename: name of the file, such as ``products-{message.day}.jsonl``.
+    :param file_format: how records stand in the file: ``jsonl``, ``json`` (one array), or ``csv`` with the columns of
+        the first record.
     :param expires_after: such as ``{"anchor": "created_at", "seconds": 3600}``; 3,600 to 2,592,000 seconds.
+    :param check: look at each file, and at each line for ``batch`` and ``fine-tune``, before it is sent: what the
+        API would refuse is rejected with all its faults.
+    :param uploads: send each file by the Uploads API, in parts at once; default: files above 512 MB. True also lets a
+        file made of records become as large as 8 GB.
+    :param part_size: bytes of a part, 64 MiB at most.
+    :param parts_at_once: parts of one file on the wire at once.
+    :param check_md5: let the API compare the md5 of what it got in parts; this reads the file a second time.
+    :param reuse: do not send a file again whose bytes, name and purpose an earlier run has uploaded, and the API still
+        has.
+    :param reuse_folder: folder, as a path or URI, of the ledger of uploaded files that runs share; default ``results``,
+        else ``[openai_dest] results_path``.
+    :param wait: succeed only when the files are processed; one that can't be makes its records rejected.
+    :param wait_timeout: seconds to wait for that.
+    :param deferrable: wait in the triggerer, without a worker; default ``[operators] default_deferrable``.
+    :param poll_interval: seconds between the questions whether files are processed.
     """
 
     template_fields: Sequence[str] = (
@@ -42,6 +76,7 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
         "line",
         "file_per",
         "filename",
+        "reuse_folder",
     )
 
     def __init__(
@@ -53,24 +88,44 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
         line: Any = None,
         file_per: str = "run",
         filename: str | None = None,
+        file_format: FileFormat = "jsonl",
         expires_after: dict[str, Any] | None = None,
+        check: bool = True,
+        uploads: bool | None = None,
+        part_size: int = PART_BYTES,
+        parts_at_once: int = 8,
+        check_md5: bool = True,
+        reuse: bool = False,
+        reuse_folder: str | None = None,
+        wait: bool = False,
+        wait_timeout: float | None = 3600,
+        deferrable: bool | None = None,
+        poll_interval: float = 5,
         **kwargs: Any,
     ) -> None:
         refuse_fixed(type(self), kwargs, "endpoint", "fields", "deduplicate")
-        if is_final(purpose) and purpose not in PURPOSES:
-            raise ConfigurationError(f"unknown purpose {purpose!r}: {nearest(purpose, PURPOSES)}")
-        if file is not None and kwargs.get("files_root") is None:
-            raise ConfigurationError("file= needs files_root=: the folder that files named by records are in")
-        if files is not None and (file is not None or kwargs.get("records") or kwargs.get("source")):
-            raise ConfigurationError("files= are uploaded as they are: give no records, source or file with them")
-        if kwargs.get("body") is not None:
-            raise ConfigurationError("an upload has no body: give line= for the lines, or files= for files")
+        _refuse_faults(_source_faults(files, file, kwargs))
+        _refuse_faults(_form_faults(purpose, file_format, expires_after))
+        if wait and (kwargs.get("extract") or {"id": "id"}).get("id") != "id":
+            raise ConfigurationError("wait=True looks for the files' ids in the answers: add 'id': 'id' to extract=")
         named = "{message.uri}" if files is not None else file
         fields = {"purpose": purpose, "file": named, "expires_after": expires_after}
         self.files = files
         self.line = line
         self.file_per = file_per
         self.filename = filename
+        self.file_format = file_format
+        self.check = check
+        self.uploads = uploads
+        self.part_size = part_size
+        self.parts_at_once = parts_at_once
+        self.check_md5 = check_md5
+        self.reuse = reuse
+        self.reuse_folder = reuse_folder
+        self.wait = wait
+        self.wait_timeout = wait_timeout
+        self.deferrable = default_deferrable() if deferrable is None else deferrable
+        self.poll_interval = poll_interval
         self._files_found: dict[str, Any] | None = None
         super().__init__(endpoint="upload_file", fields=fields, **kwargs)
         if is_final(line):
@@ -79,6 +134,27 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
             read_file_per(file_per)
         if filename is not None and is_final(filename):
             parse_text(filename, "filename")
+        check_words({"file_format": (file_format, get_args(FileFormat))})
+        check_numbers({"part_size": (part_size, 1, PART_BYTES), "parts_at_once": (parts_at_once, 1, 512)})
+        check_seconds({"wait_timeout": (wait_timeout, 0), "poll_interval": (poll_interval, 0)})
+
+    @property
+    def sends_files(self) -> bool:
+        """Whether files are sent as they are, and are not made of records."""
+        return "file" in self.fields
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Deliver the files, wait for them where that was asked for, and return the manifest."""
+        row = super().execute(context)
+        return self._wait(context, row) if self.wait else row
+
+    def execute_complete(self, context: Context, event: Any) -> dict[str, Any]:
+        """Take what the trigger has found of the files, and return the manifest."""
+        from airflow_provider_openai_dest.operators.file_waiting import ends_of
+
+        with told_to_airflow(self.log):
+            ends = ends_of(event)
+            return self._processed(context, event["carried"]["manifest"], event["carried"]["uploaded"], ends)
 
     def read_source(self) -> Source:
         """Open the records; with ``files`` there is one for each file."""
@@ -90,11 +166,27 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
 
     def renderer(self, form: RequestForm) -> Renderer:
         """Make what collects records into files, or sends files that exist."""
-        if "file" in self.fields:
+        if self.sends_files:
             return super().renderer(form)
         return LinesRenderer(
-            form, line=self._line_template(), fields=self.fields, file_per=self.file_per, filename=self.filename
+            form,
+            line=self._line_template(),
+            fields=self.fields,
+            file_per=self.file_per,
+            filename=self.filename,
+            default_limit=FileLimit(max_bytes=UPLOAD_BYTES) if self.uploads else DEFAULT_FILE_LIMIT,
+            file_format=self.file_format,
+            rules=RULES if self.check else None,
         )
+
+    def with_state(
+        self, renderer: Renderer, form: RequestForm, log: DeliveryLog, settings: ConnectionSettings
+    ) -> Renderer:
+        """Let files be checked, go in parts after those that are there, and be reused."""
+        from airflow_provider_openai_dest.delivery.file_sending import FileRenderer
+        from airflow_provider_openai_dest.operators.file_sending import file_sending
+
+        return FileRenderer(renderer, form, file_sending(self, log, settings))
 
     def request_form(self, settings: ConnectionSettings) -> RequestForm:
         """Make the fixed parts; files that the Dag author named himself need no folder."""
@@ -113,7 +205,33 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
 
     def template_parts(self) -> list[Any]:
         """Give what shapes the files."""
-        return [self.fields, self.line, self.file_per, self.filename, self.missing]
+        return [self.fields, self.line, self.file_per, self.filename, self.file_format, self.missing]
+
+    def _wait(self, context: Context, row: dict[str, Any]) -> dict[str, Any]:
+        from airflow_provider_openai_dest.operators.file_waiting import new_trigger, uploaded_files, wait_for
+
+        if self._delivery is None or not (uploaded := uploaded_files(self._delivery.delivered())):
+            return row
+        self.log.info("Waiting until %d files are processed", len(uploaded))
+        asked = (self.conn_id, uploaded, self.poll_interval, self.wait_timeout)
+        if self.deferrable:
+            trigger = new_trigger(*asked, carried={"manifest": row, "uploaded": uploaded})
+            self.defer(trigger=trigger, method_name="execute_complete")
+        with told_to_airflow(self.log):
+            return self._processed(context, row, uploaded, wait_for(*asked))
+
+    def _processed(
+        self, context: Context, row: dict[str, Any], uploaded: Uploaded, ends: Mapping[str, FileEnd]
+    ) -> dict[str, Any]:
+        from airflow_provider_openai_dest.operators.file_waiting import with_ends
+
+        manifest = with_ends(row, uploaded, ends)
+        try:
+            self._tolerance().check(manifest)
+        except Exception:
+            context["ti"].xcom_push(key="return_value", value=manifest.as_dict())
+            raise
+        return manifest.as_dict()
 
     def _line_template(self) -> BodyTemplate:
         return BodyTemplate(WHOLE_RECORD if self.line is None else self.line, missing=self.missing, name="line")
@@ -127,3 +245,29 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
             found = (file for pattern in patterns for file in find_files(pattern, self.storage_conn_id))
             self._files_found = {str(file): file for file in found}
         return self._files_found
+
+
+def _refuse_faults(faults: Iterator[str]) -> None:
+    if found := [*faults]:
+        raise ConfigurationError(*found)
+
+
+def _source_faults(files: Any, file: str | None, given: Mapping[str, Any]) -> Iterator[str]:
+    """Say what is wrong with where the bytes come from."""
+    if file is not None and given.get("files_root") is None:
+        yield "file= needs files_root=: the folder that files named by records are in"
+    if files is not None and (file is not None or given.get("records") or given.get("source")):
+        yield "files= are uploaded as they are: give no records, source or file with them"
+    if given.get("body") is not None:
+        yield "an upload has no body: give line= for the lines, or files= for files"
+
+
+def _form_faults(purpose: Any, file_format: str, expires_after: Any) -> Iterator[str]:
+    """Say what the API would refuse of every file, as far as Jinja leaves nothing open."""
+    if is_final(purpose):
+        if purpose not in PURPOSES:
+            yield f"unknown purpose {purpose!r}: {nearest(purpose, PURPOSES)}"
+        elif file_format != "jsonl" and purpose in EXTENSIONS:
+            yield f"purpose={purpose!r} takes JSON Lines only: leave file_format= at 'jsonl'"
+    if expires_after is not None and is_final(expires_after):
+        yield from expiry_faults(expires_after)

@@ -25,12 +25,16 @@ _ESCAPES = {code: f"%{code:02X}" for code in (*range(0x20), ord('"'), ord("\\"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilePart:
-    """A file of a form: ``open`` gives a new stream at every call, so that a retry reads it again."""
+    """A file of a form: ``open`` gives a new stream at every call, so that a retry reads it again.
+
+    ``piece_bytes`` are held in memory while it is sent.
+    """
 
     name: str
     filename: str
     size: int
     open: Callable[[], BinaryIO]
+    piece_bytes: int = PIECE_BYTES
 
     @property
     def content_type(self) -> str:
@@ -46,6 +50,8 @@ class MultipartBody:
     """
 
     def __init__(self, fields: Mapping[str, Any], files: Sequence[FilePart]) -> None:
+        self.fields = fields
+        self.files = tuple(files)
         self._boundary = secrets.token_hex(16)
         self._heads = [self._field(name, value) for name, value in flat_fields(fields)]
         self._files = [(self._file_head(part), part) for part in files]
@@ -110,7 +116,7 @@ def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:
 def _pieces(part: FilePart) -> Iterator[bytes]:
     left = part.size
     with part.open() as stream:
-        while left and (piece := stream.read(min(PIECE_BYTES, left))):
+        while left and (piece := stream.read(min(part.piece_bytes, left))):
             left -= len(piece)
             yield piece
         if left or stream.read(1):

@@ -32,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             subject=options.subject,
             token_lifetime=options.token_lifetime,
             webhook_secret=options.webhook_secret or None,
+            processing_reads=options.processing_reads,
             port=options.port,
         ) as sandbox:
             print(f"OpenAI sandbox at {sandbox.base_url}", flush=True)
@@ -66,6 +67,8 @@ def _read(arguments: Sequence[str] | None) -> Namespace:
     parser.add_argument("--subject", help="take only tokens that /oauth/token gives, for this subject token")
     parser.add_argument("--token-lifetime", type=float, default=3600, metavar="S", help="of these tokens (3600)")
     parser.add_argument("--webhook-secret", default=DEMO_WEBHOOK_SECRET, help="'' takes unsigned webhooks in as well")
+    reads = "reads of a new file until it is processed (0)"
+    parser.add_argument("--processing-reads", type=int, default=0, metavar="N", help=reads)
     return parser.parse_args(arguments)
 
 

@@ -6,14 +6,16 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from airflow_provider_openai_dest.sandbox.answers import ApiError
 
 BATCH_LIFETIME = 30 * 24 * 3600  # "files with purpose=batch expire after 30 days and all others are persisted"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class StoredFile:
-    """One uploaded file."""
+    """One uploaded file; ``reads_left`` are the reads of its object until it is processed."""
 
     id: str
     name: str
@@ -21,6 +23,8 @@ class StoredFile:
     created_at: int
     expires_at: int | None
     data: bytes
+    reads_left: int = 0
+    fault: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Give the API's ``file`` object."""
@@ -32,19 +36,27 @@ class StoredFile:
             "expires_at": self.expires_at,
             "filename": self.name,
             "purpose": self.purpose,
-            "status": "processed",
-            "status_details": None,
+            "status": self._status,
+            "status_details": None if self.reads_left else self.fault,
         }
+
+    @property
+    def _status(self) -> str:
+        if self.reads_left:
+            return "uploaded"
+        return "error" if self.fault else "processed"
 
 
 class FileStore:
     """The files by id, oldest first.
 
     :param max_bytes: sum of the files' bytes; what would go beyond is refused with 413, nothing is thrown out.
+    :param processing_reads: how often a new file is told to be ``uploaded`` before it is processed.
     """
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, processing_reads: int = 0) -> None:
         self.max_bytes = max_bytes
+        self.processing_reads = processing_reads
         self._files: dict[str, StoredFile] = {}
 
     def add(self, *, name: str, purpose: str, data: bytes, lifetime: int | None, now: int) -> StoredFile:
@@ -61,6 +73,8 @@ class FileStore:
             created_at=now,
             expires_at=None if lifetime is None else now + lifetime,
             data=data,
+            reads_left=self.processing_reads,
+            fault=_fault_of(data) if purpose == "fine-tune" else None,
         )
         self._files[file.id] = file
         return file
@@ -84,3 +98,13 @@ class FileStore:
             ids = [file.id for file in files]
             files = files[ids.index(self.get(after).id) + 1 :] if after in ids else []
         return files[:limit], len(files) > limit
+
+
+def _fault_of(data: bytes) -> str | None:
+    """Say why the lines can't be read; the API looks at them while it processes the file."""
+    for number, line in enumerate(data.splitlines(), start=1):
+        try:
+            msgspec.json.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return f"Invalid file format. Line {number} is not valid JSON."
+    return None

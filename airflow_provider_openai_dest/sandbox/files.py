@@ -19,11 +19,7 @@ def create_file(state: SandboxState, call: Call) -> Answer:
     if len(uploads) != 1 or not uploads[0].name:
         refuse("Missing required parameter: 'file'.", "file", "missing_required_parameter")
     upload, purpose = uploads[0], call.body["purpose"]
-    if purpose in LINES_PURPOSES and not upload.name.endswith(".jsonl"):
-        message = f"Invalid file format for {LINES_PURPOSES[purpose]} API. Must be .jsonl"
-        refuse(message, "file", "invalid_file_format")
-    if purpose == "batch" and len(upload.data) > MOST_BATCH_BYTES:
-        raise ApiError(413, "A batch file must be no larger than 200 MB.", param="file")
+    refuse_format(purpose, upload.name, len(upload.data), "file")
     file = state.files.add(
         name=upload.name,
         purpose=purpose,
@@ -32,6 +28,15 @@ def create_file(state: SandboxState, call: Call) -> Answer:
         now=state.timestamp(),
     )
     return Answer(content=file.as_json())
+
+
+def refuse_format(purpose: str, name: str, size: int, param: str) -> None:
+    """Refuse a file that its purpose does not take."""
+    if purpose in LINES_PURPOSES and not name.endswith(".jsonl"):
+        message = f"Invalid file format for {LINES_PURPOSES[purpose]} API. Must be .jsonl"
+        refuse(message, param, "invalid_file_format")
+    if purpose == "batch" and size > MOST_BATCH_BYTES:
+        raise ApiError(413, "A batch file must be no larger than 200 MB.", param=param)
 
 
 def list_files(state: SandboxState, call: Call) -> Answer:
@@ -49,8 +54,11 @@ def list_files(state: SandboxState, call: Call) -> Answer:
 
 
 def get_file(state: SandboxState, call: Call) -> Answer:
-    """Give one file's object."""
-    return Answer(content=state.files.get(call.request.parameters["file_id"]).as_json())
+    """Give one file's object; each time brings it nearer to being processed."""
+    file = state.files.get(call.request.parameters["file_id"])
+    answer = Answer(content=file.as_json())
+    file.reads_left -= file.reads_left > 0
+    return answer
 
 
 def get_file_content(state: SandboxState, call: Call) -> Answer:
@@ -66,16 +74,14 @@ def delete_file(state: SandboxState, call: Call) -> Answer:
     return Answer(content={"id": file_id, "object": "file", "deleted": True})
 
 
-FILE = Shape(
+EXPIRY = Object(
     fields={
-        "purpose": Text(required=True, choices=PURPOSES),
-        "expires_after": Object(
-            fields={
-                "anchor": Text(required=True, choices=("created_at",)),
-                "seconds": Whole(required=True, at_least=3600, at_most=2_592_000),
-            }
-        ),
-    },
+        "anchor": Text(required=True, choices=("created_at",)),
+        "seconds": Whole(required=True, at_least=3600, at_most=2_592_000),
+    }
+)
+FILE = Shape(
+    fields={"purpose": Text(required=True, choices=PURPOSES), "expires_after": EXPIRY},
     is_open=False,
 )
 PAGE = Shape(

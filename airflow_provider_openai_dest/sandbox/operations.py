@@ -15,6 +15,7 @@ from airflow_provider_openai_dest.sandbox import (
     moderations,
     responses,
     speech,
+    uploads,
 )
 from airflow_provider_openai_dest.sandbox.answers import Answer, ApiError
 from airflow_provider_openai_dest.sandbox.calls import Call
@@ -122,6 +123,22 @@ OPERATIONS = (
     Operation(method="GET", path="/v1/files/{file_id}", answer=files.get_file),
     Operation(method="GET", path="/v1/files/{file_id}/content", answer=files.get_file_content),
     Operation(method="DELETE", path="/v1/files/{file_id}", answer=files.delete_file),
+    Operation(method="POST", path="/v1/uploads", json=uploads.UPLOAD, answer=uploads.create_upload),
+    Operation(
+        method="POST",
+        path="/v1/uploads/{upload_id}/parts",
+        form=uploads.PART,
+        answer=uploads.add_upload_part,
+        is_work=True,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/uploads/{upload_id}/complete",
+        json=uploads.COMPLETION,
+        answer=uploads.complete_upload,
+        is_work=True,
+    ),
+    Operation(method="POST", path="/v1/uploads/{upload_id}/cancel", answer=uploads.cancel_upload),
     Operation(
         method="POST",
         path="/v1/responses",

@@ -81,6 +81,7 @@ def running_sandbox(
     token_requests: int | None = None,
     tokens_taken: int | None = None,
     webhook_secret: str | None = None,
+    processing_reads: int = 0,
     port: int = 0,
 ) -> Iterator[Sandbox]:
     """Run a sandbox while the ``with`` block lasts, in a thread, on a free port unless one is named.
@@ -102,6 +103,7 @@ def running_sandbox(
         token_requests=token_requests,
         tokens_taken=tokens_taken,
         webhook_secret=webhook_secret,
+        processing_reads=processing_reads,
     )
     server = _Server(SandboxState(settings))
     with socket.create_server((HOST, port)) as listener:

@@ -31,6 +31,7 @@ class SandboxSettings:
     :param webhook_secret: secret that the inbox verifies signatures with; None takes everything in, unverified.
     :param max_file_bytes: sum of the bytes of the files kept.
     :param max_body_bytes: size of one request body.
+    :param processing_reads: how often a new file is told to be ``uploaded`` before it is ``processed``.
     """
 
     latency: float = 0.0
@@ -49,6 +50,7 @@ class SandboxSettings:
     webhook_secret: str | None = None
     max_file_bytes: int = 512 * MEBIBYTE
     max_body_bytes: int = 520 * MEBIBYTE
+    processing_reads: int = 0
 
     def __post_init__(self) -> None:
         low = [

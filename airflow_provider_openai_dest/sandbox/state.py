@@ -12,6 +12,7 @@ from airflow_provider_openai_dest.sandbox.inbox import Inbox
 from airflow_provider_openai_dest.sandbox.issued_tokens import IssuedTokens
 from airflow_provider_openai_dest.sandbox.rate_limit import RateLimit
 from airflow_provider_openai_dest.sandbox.settings import SandboxSettings
+from airflow_provider_openai_dest.sandbox.upload_store import UploadStore
 
 
 class SandboxState:
@@ -19,7 +20,8 @@ class SandboxState:
 
     def __init__(self, settings: SandboxSettings) -> None:
         self.settings = settings
-        self.files = FileStore(settings.max_file_bytes)
+        self.files = FileStore(settings.max_file_bytes, settings.processing_reads)
+        self.uploads = UploadStore(settings.max_file_bytes)
         self.responses: dict[str, dict[str, Any]] = {}
         self.counters = Counters()
         self.inbox = Inbox(settings.webhook_secret)
@@ -28,7 +30,7 @@ class SandboxState:
         self.limit = self._full_limit()
 
     def forget(self) -> None:
-        """Clear counters, buckets and the inbox; files, responses and fault rules stay."""
+        """Clear counters, buckets and the inbox; files, uploads, responses and fault rules stay."""
         self.counters.forget()
         self.inbox.forget()
         self.limit = self._full_limit()

@@ -188,6 +188,13 @@ def list_names(folder: Folder, prefix: str) -> list[str]:
         raise TransientError(f"can't list {folder}: {type(error).__name__}: {error}") from error
 
 
+def forget_listing(folder: Folder) -> None:
+    """Let the next listing find what others have put: clients of object storage keep their listings."""
+    file_system = getattr(folder, "fs", None)
+    if file_system is not None:
+        file_system.invalidate_cache()
+
+
 def read_rows(folder: Folder, names: Iterable[str], start: int = 0) -> Iterator[dict[str, Any]]:
     """Read the rows of these files, whatever has become of them: damage costs just the rows that it hits.
 

@@ -103,7 +103,7 @@ def test_the_hook_is_the_one_that_is_named(declared: dict[str, Any]) -> None:
     assert hook.default_conn_name == f"{declared['connection-type']}_default"
 
 
-@pytest.mark.parametrize("kind", ["hooks", "operators"])
+@pytest.mark.parametrize("kind", ["hooks", "operators", "sensors", "triggers"])
 def test_the_modules_exist(kind: str) -> None:
     """Every module that is named can be found, and belongs to an integration that is."""
     known = {integration["integration-name"] for integration in INFO["integrations"]}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from datetime import timedelta
-from types import ModuleType
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,8 +15,14 @@ from airflow.sdk import DAG, BaseOperator
 from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 from airflow.sdk.execution_time.comms import ErrorResponse
 
+from airflow_provider_openai_dest.checkpoint.claims import Claims
+from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
+from airflow_provider_openai_dest.checkpoint.predecessor import OUTWAIT_SECONDS
+from airflow_provider_openai_dest.checkpoint.scope import Scope
 from airflow_provider_openai_dest.operators.airflow_versions import is_supervised
+from airflow_provider_openai_dest.operators.places import new_ownership
 from airflow_provider_openai_dest.operators.task_state import KEY, TaskStateFence
+from airflow_provider_openai_dest.sources.record import Record
 
 RUNNER = "airflow.sdk.execution_time.task_runner"
 POINTER = {"results": "/lake/results", "delivery": 1, "try": 2}
@@ -91,6 +99,19 @@ def test_a_supervisor_is_known_by_how_the_task_speaks_to_it(
     runner.SUPERVISOR_COMMS = comms  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, RUNNER, runner)
     assert expected is is_supervised()
+
+
+@pytest.mark.parametrize("comms", [CommsDecoder(), InProcessCommsDecoder()])
+def test_a_worker_outwaits_a_try_that_did_not_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, comms: Any) -> None:
+    """It may still run somewhere, as no earlier try of ``dag.test()`` does."""
+    runner = ModuleType(RUNNER)
+    runner.SUPERVISOR_COMMS = comms  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, RUNNER, runner)
+    scope = Scope(dag_id="d", run_id="r", task_id="t")
+    Claims(DeliveryLog(tmp_path, scope).rows("claims")).claim(Record(key="a", position=0, data={}))
+    began = time.monotonic()
+    new_ownership(DeliveryLog(tmp_path, scope, try_number=2), {"ti": SimpleNamespace(try_number=2)})
+    assert is_supervised() is (time.monotonic() - began >= OUTWAIT_SECONDS)
 
 
 @pytest.mark.parametrize("runner", [ModuleType(RUNNER), None])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.chaos import (
     airflow_trials,
     answer_trials,
+    hostile_trials,
     kill_trials,
     secrets_trials,
     size_trials,
@@ -21,6 +22,7 @@ ROOMS = (
     storage_trials,
     webhook_trials,
     secrets_trials,
+    hostile_trials,
     airflow_trials,
     size_trials,
 )

@@ -21,9 +21,10 @@ import pytest
 
 from airflow_provider_openai_dest.endpoints.catalogue import find_endpoint
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
+from airflow_provider_openai_dest.rendering.file_range import file_range
 from airflow_provider_openai_dest.rendering.file_references import FileReferences
 from airflow_provider_openai_dest.rendering.lines import LinesRenderer
-from airflow_provider_openai_dest.rendering.multipart import MultipartBody
+from airflow_provider_openai_dest.rendering.multipart import FilePart, MultipartBody
 from airflow_provider_openai_dest.rendering.renderer import Rendered, RequestForm, SingleRenderer
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
 from airflow_provider_openai_dest.sources.record import Record
@@ -195,6 +196,17 @@ def test_a_file_of_records_is_the_sdk_s(sdk: tuple[Any, list[httpx.Request]]) ->
     renderer = LinesRenderer(_form("upload_file"), line=BodyTemplate(), fields=fields)
 
     _same(_only(renderer.render([Record(key="0", position=0, data={"a": 1})])), sent[0])
+
+
+def test_a_part_of_an_upload_is_the_sdk_s(sdk: tuple[Any, list[httpx.Request]]) -> None:
+    """A part has the form, the name and the type that the SDK gives it."""
+    client, sent = sdk
+    client.uploads.parts.create("upload_1", data=b"bcd")
+    whole = FilePart(name="file", filename="a.bin", size=5, open=lambda: BytesIO(b"abcde"))
+    part = file_range(whole, 1, 3, name="data", filename="upload", piece_bytes=2)
+    records = (Record(key="0", position=0, data=None),)
+
+    _same(_form("add_upload_part").request(records, {"upload_id": "upload_1"}, files=[part]), sent[0])
 
 
 def test_a_query_is_the_sdk_s(sdk: tuple[Any, list[httpx.Request]]) -> None:

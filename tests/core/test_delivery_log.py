@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog, Resume
+from airflow_provider_openai_dest.checkpoint.claims import Claims
+from airflow_provider_openai_dest.checkpoint.delivery_log import LAST_CLAIMS, DeliveryLog, Resume
 from airflow_provider_openai_dest.checkpoint.scope import Scope
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.exceptions import CheckpointMismatchError, SinkError, TransientError
@@ -321,3 +322,25 @@ def test_a_scope_has_a_short_name_of_its_own() -> None:
     ]
     assert 4 == len({scope.id for scope in scopes})
     assert SCOPE.id == Scope(**SCOPE.as_row()).id
+
+
+class CountingStore(Store):
+    """A store that counts what is read of it."""
+
+    reads = 0
+
+    def check(self, operation: str) -> None:
+        self.reads += operation == "read"
+        super().check(operation)
+
+
+def test_of_many_claims_the_last_are_read() -> None:
+    """In object storage each is a file, and a million records have fifteen thousand."""
+    store = CountingStore()
+    claims = Claims(log_in(MemoryFolder(store)).rows("claims"), at_once=1)
+    for position in range(3 * LAST_CLAIMS):
+        claims.claim(record(str(position), position))
+    log = log_in(MemoryFolder(store), try_number=2)
+    store.reads = 0
+    claimed = log.claimed()
+    assert (3 * LAST_CLAIMS, LAST_CLAIMS, LAST_CLAIMS) == (claimed.to, len(claimed.keys), store.reads)

@@ -173,6 +173,53 @@ def test_a_large_outcome_waits_for_its_own_batch() -> None:
     assert [PUT.records, 1] == asyncio.run(run())
 
 
+def test_an_answer_waits_while_too_many_are_not_durable() -> None:
+    """What is being written counts as well: a crash would repeat it."""
+    free, began = threading.Event(), threading.Event()
+
+    def write(_: Sequence[Outcome]) -> None:
+        began.set()
+        free.wait(5)
+
+    async def run() -> list[bool]:
+        async with asyncio.timeout(5), Settlement(write, lambda: None, PUT, most_at_risk=PUT.records) as settlement:
+            await settlement.put_answered([OUTCOME] * PUT.records)
+            await asyncio.to_thread(began.wait, 5)
+            waiting = asyncio.create_task(settlement.put_answered([OUTCOME]))
+            await settlement.put([OUTCOME])  # it was never sent: nobody pays for it again
+            held = not waiting.done()
+            free.set()
+            await waiting
+            return [held, settlement.ended >= PUT.records]
+
+    assert [True, True] == asyncio.run(run())
+
+
+def test_a_large_pack_waits_for_its_own_batch_alone() -> None:
+    """It has more records than may be at risk, and is let go when they are written, whatever came after it."""
+    writing = Writing()
+
+    async def run() -> list[int]:
+        async with asyncio.timeout(5), Settlement(writing, lambda: None, PUT, most_at_risk=1) as settlement:
+            await settlement.put_answered([OUTCOME] * 3)
+            return list(writing.batches)
+
+    assert [3] == asyncio.run(run())
+
+
+def test_an_answer_never_waits_for_a_sink_that_failed() -> None:
+    """The sending is over then."""
+
+    async def run() -> Settlement:
+        settlement = Settlement(Writing(fails_from=0), lambda: None, PUT, most_at_risk=1)
+        async with asyncio.timeout(5), settlement:
+            for _ in range(3):
+                await settlement.put_answered([OUTCOME] * 2)
+        return settlement
+
+    assert 6 == asyncio.run(run()).unwritten
+
+
 def test_nobody_waits_for_a_sink_that_failed() -> None:
     """A large outcome is let go as not written."""
 

@@ -12,8 +12,10 @@ import pytest
 from airflow_provider_openai_dest.checkpoint.claims import Claimed, Claims
 from airflow_provider_openai_dest.checkpoint.fates import Fates
 from airflow_provider_openai_dest.delivery.outcome import Status
+from airflow_provider_openai_dest.exceptions import SinkError
 from airflow_provider_openai_dest.sinks.folder import RowLog, read_rows
 from tests.core.delivery_parts import FakeWire, ListSource, lost, outcome, record, refusal, reply
+from tests.core.memory_folder import MemoryFolder
 from tests.core.test_destination import BAD_KEY, PACKED, REAL_TIME, Delivery, answer_all
 
 DIED = Claimed(to=3)
@@ -67,6 +69,36 @@ def test_a_record_is_claimed_before_it_is_sent(tmp_path: Path) -> None:
     delivery.run(6)
     assert all(to > position for position, to in enumerate(claimed))
     assert 6 == len(claimed)
+
+
+def test_new_records_wait_until_what_may_have_been_sent_is_durable() -> None:
+    """So a try that dies after that leaves no record that was sent three times."""
+
+    def answer(asked: Any) -> Any:
+        durable[asked.content] = {one.record.key for one in delivery.sink.written}
+        return answer_all(asked)
+
+    durable: dict[Any, set[str]] = {}
+    delivery = Delivery(wire=FakeWire(answer), fates=Fates(None, DIED))
+    delivery.run(6)
+    assert all(durable[b'{"q":"%d"}' % key] >= {"0", "1", "2"} for key in (3, 4, 5))
+
+
+def test_a_claim_that_can_not_be_written_ends_the_sending() -> None:
+    """What was claimed is sent and kept, and the rest counted as pending."""
+    folder = MemoryFolder()
+
+    def answer(asked: Any) -> Any:
+        folder.store.failing.add("write")
+        return answer_all(asked)
+
+    claims = Claims(RowLog(folder, "claims"), at_once=4)
+    delivery = Delivery(wire=FakeWire(answer), fates=Fates(claims), intake_chunk=1, sending={"concurrency": 1})
+    manifest = delivery.run(400)
+    assert (400, True) == (manifest.input, manifest.whole_input)
+    assert manifest.delivered == len(delivery.wire.sent) < 400
+    with pytest.raises(SinkError, match="claims"):
+        delivery.destination.raise_failure(manifest)
 
 
 def test_a_run_that_ends_by_itself_names_what_it_lost(tmp_path: Path) -> None:

@@ -282,7 +282,8 @@ def test_no_json_body_makes_the_sandbox_fail(data):
     body = {name: value for name, value in body.items() if name in operation.json.fields}
     body[data.draw(st.sampled_from(sorted(operation.json.fields)))] = data.draw(json_values)
     raw = json.dumps(body).encode()
-    request = Request(method="POST", path=operation.path, parameters={}, query={}, headers={}, body=raw)
+    parameters = {"upload_id": "upload_1"}
+    request = Request(method="POST", path=operation.path, parameters=parameters, query={}, headers={}, body=raw)
     try:
         call = asyncio.run(read_call(request, operation.json, None))
         answer = operation.answer(SandboxState(SandboxSettings()), call)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import math
 import struct
 import time
@@ -37,8 +38,14 @@ def sandbox(running):
 @pytest.fixture(scope="module")
 def client(running):
     headers = {"authorization": "Bearer key"}
-    with httpx.Client(base_url=running.base_url, headers=headers, trust_env=False, timeout=2) as client:
-        yield client
+    with httpx.Client(base_url=running.base_url, headers=headers, trust_env=False, timeout=30) as client:
+        yield client  # no test waits for this time, however slow the machine is
+
+
+def complaints(caplog):
+    """Give what the server's own thread warns of; anything else in this process may log at any time."""
+    own = [record for record in caplog.records if record.threadName == "openai-sandbox"]
+    return [record.getMessage() for record in own if record.levelno >= logging.WARNING]
 
 
 def embed(client, **body):
@@ -81,7 +88,7 @@ def test_a_reset_loses_the_answer(sandbox, client, caplog, rule, executions):
     stats = sandbox.stats()
     assert stats["executions"] == executions
     assert stats["requests"] == {"POST /v1/embeddings": {"reset": 1}}
-    assert caplog.text == ""
+    assert complaints(caplog) == []
 
 
 def test_repeated_work_is_counted(sandbox, client):
@@ -122,7 +129,7 @@ def test_a_truncated_answer_is_shorter_than_announced(sandbox, client, caplog):
         embed(client)
     sandbox.stats()
 
-    assert caplog.text == ""
+    assert complaints(caplog) == []
 
 
 def test_an_html_page_comes_with_200(sandbox, client):
