@@ -134,10 +134,15 @@ def _hint(name: str, known: set[str], body_fields: set[str], place: str) -> str:
     return FOREIGN.get(name) or nearest(name, known)
 
 
+def refuse(*faults: str) -> None:
+    """Raise ConfigurationError with these faults, when there are any."""
+    if faults:
+        raise ConfigurationError(*faults)
+
+
 def refuse_unknown(operator: type, keywords: Mapping[str, Any]) -> None:
     """Raise ConfigurationError for keywords that neither the operator nor Airflow knows, with the nearest names."""
-    if unknown := unknown_faults(operator, keywords):
-        raise ConfigurationError(*unknown.values())
+    refuse(*unknown_faults(operator, keywords).values())
 
 
 def check_all(checks: Iterable[Callable[[], object]]) -> None:

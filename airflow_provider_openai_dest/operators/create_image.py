@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_openai_dest.exceptions import ConfigurationError
-from airflow_provider_openai_dest.operators.arguments import is_final, refuse_fixed
+from airflow_provider_openai_dest.operators.arguments import is_final, refuse, refuse_fixed
 from airflow_provider_openai_dest.operators.send_records import OpenAISendRecordsOperator
 from airflow_provider_openai_dest.rendering.image_rules import OF_A_FORMAT, image_faults, is_reference
 from airflow_provider_openai_dest.rendering.placeholders import parse_text
@@ -99,8 +98,7 @@ class OpenAICreateImageOperator(OpenAISendRecordsOperator):
         faults = list(_edit_faults(self.fields, self.files_root))
         if self.validate in (None, "strict"):
             faults += _constant_faults(self.fields, self.body)
-        if faults:
-            raise ConfigurationError(*faults)
+        refuse(*faults)
 
     def renderer(self, form: RequestForm) -> Renderer:
         """Make what renders new images, or edits in the form that each record's images need."""

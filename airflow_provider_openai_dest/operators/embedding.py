@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, Literal, get_args
 
-from airflow_provider_openai_dest.exceptions import ConfigurationError
-from airflow_provider_openai_dest.operators.arguments import check_numbers, check_words, refuse_fixed
+from airflow_provider_openai_dest.operators.arguments import check_numbers, check_words, refuse, refuse_fixed
 from airflow_provider_openai_dest.operators.send_records import OpenAISendRecordsOperator
 from airflow_provider_openai_dest.rendering.long_inputs import (
     MAX_INPUT_TOKENS,
@@ -104,8 +103,7 @@ class OpenAIEmbeddingOperator(OpenAISendRecordsOperator):
         yield self._check_cutting
 
     def _check_cutting(self) -> None:
-        if faults := tuple(self._faults_of_cutting()):
-            raise ConfigurationError(*faults)
+        refuse(*self._faults_of_cutting())
 
     def _faults_of_cutting(self) -> Iterator[str]:
         given = {

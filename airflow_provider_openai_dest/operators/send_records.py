@@ -20,6 +20,7 @@ from airflow_provider_openai_dest.operators.arguments import (
     check_words,
     has_jinja,
     is_final,
+    refuse,
     refuse_double_braces,
     unknown_faults,
 )
@@ -231,7 +232,7 @@ class OpenAISendRecordsOperator(BaseOperator):
         self._delivery: Delivery | None = None
         self._body_check: BodyCheck | None = None
         self._is_killed = False
-        check_all([partial(_refuse, *unknown.values()), *self.argument_checks()])
+        check_all([partial(refuse, *unknown.values()), *self.argument_checks()])
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Deliver the records and return the manifest."""
@@ -516,11 +517,6 @@ class OpenAISendRecordsOperator(BaseOperator):
         from airflow_provider_openai_dest.delivery.tolerance import Tolerance
 
         return Tolerance(max_error_rate=self.max_error_rate, max_errors=self.max_errors)
-
-
-def _refuse(*faults: str) -> None:
-    if faults:
-        raise ConfigurationError(*faults)
 
 
 def _body_fields(endpoint: str | EndpointTemplate) -> tuple[str, ...]:

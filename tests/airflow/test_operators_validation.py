@@ -85,10 +85,10 @@ ALL_ALIKE: dict[str, tuple[Any, Row, list[str]]] = {
         {"endpoint": "create_response", "body": {**ASK, "temperature": 3, "top_logprobs": 21}},
         ["temperature=3: should be less", "top_logprobs=21: should be less"],
     ),
-    "uploads of lines": (
-        OpenAIUploadFileOperator,
-        {"purpose": "batch", "expires_after": {"anchor": "created_at", "seconds": 1}},
-        ["upload_file: expires_after.seconds=1: should be greater than or equal to 3600"],
+    "images of a model that no rule knows": (
+        OpenAICreateImageOperator,
+        {"model": "gpt-image-9", "prompt": "{message.q}", "n": 11},
+        ["create_image: n=11: should be less than or equal to 10"],
     ),
     "a model that is missing": (
         OpenAISendRecordsOperator,
@@ -170,6 +170,13 @@ def test_all_wrong_arguments_of_a_named_operator_are_told_at_once() -> None:
     with pytest.raises(ConfigurationError) as caught:
         OpenAIEmbeddingOperator(task_id="a", long_input="eat", chunk_overlap=3, concurrency=0, missing="x")
     assert 4 <= len(caught.value.faults)
+
+
+def test_all_wrong_arguments_of_an_upload_are_told_at_once() -> None:
+    """Those of the files, of their parts and of the delivery."""
+    with pytest.raises(ConfigurationError) as caught:
+        OpenAIUploadFileOperator(task_id="a", purpose="fun", file="{message.uri}", part_size=0, resume="perhaps")
+    assert 4 == len(caught.value.faults), caught.value
 
 
 # a keyword that there is not, and where that goes
