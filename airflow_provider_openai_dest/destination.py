@@ -38,9 +38,6 @@ from airflow_provider_openai_dest.delivery.settlement import APPEND, Flush, Sett
 from airflow_provider_openai_dest.delivery.sharing import Sharing, size_of
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.exceptions import (
-    AbortError,
-    BudgetReachedError,
-    LongWaitError,
     OpenAIDestError,
     SinkError,
     TransientError,
@@ -49,6 +46,7 @@ from airflow_provider_openai_dest.manifest import Manifest, Tally
 from airflow_provider_openai_dest.rendering.duplicates import Duplicate
 from airflow_provider_openai_dest.rendering.renderer import Rendered, Renderer
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
+from airflow_provider_openai_dest.run_end import failure_of
 from airflow_provider_openai_dest.sinks.sink import Sink
 from airflow_provider_openai_dest.sources.record import Source
 
@@ -188,34 +186,11 @@ class Destination:
     def raise_failure(self, manifest: Manifest) -> None:
         """Raise what the end of the run asks for: nothing, when every record is settled.
 
-        SinkError when outcomes could not be written, AbortError when key, quota or project is refused,
-        BudgetReachedError when no more may be spent, LongWaitError when the server asks for a long wait, TransientError
-        when records are left for the next try.
+        SinkError when outcomes could not be written, and else the errors of :func:`~.run_end.failure_of`.
         """
-        if self._failure is not None:
-            raise self._failure
-        if self._dispatcher.abort is not None and not manifest.is_settled:
-            raise AbortError(
-                f"{manifest.endpoint} was stopped: {self._dispatcher.abort}; "
-                f"{manifest.delivered} records are delivered and kept, {manifest.rejected} rejected, "
-                f"{manifest.pending} pending: mend the cause and clear the task to send all but the delivered",
-                manifest.as_dict(),
-            )
-        if self._dispatcher.budget_reached and not manifest.is_settled:
-            raise BudgetReachedError(
-                f"{manifest.endpoint} was stopped: {self._dispatcher.budget_reached}; "
-                f"{manifest.delivered} records are delivered and kept, {manifest.rejected} rejected, "
-                f"{manifest.pending} pending: raise the limit and clear the task to send only the rest",
-                manifest.as_dict(),
-            )
-        if not manifest.is_settled:
-            outage = self._dispatcher.outage
-            why = f" (the server failed: {outage})" if outage else manifest.why_pending
-            rest = "" if manifest.whole_input else ", and the source was not read to its end"
-            pending = f"{manifest.endpoint}: {manifest.pending} of {manifest.input} records are pending"
-            if self._dispatcher.long_wait is not None:
-                raise LongWaitError(f"{pending}, and must wait{rest}", seconds=self._dispatcher.long_wait)
-            raise TransientError(f"{pending}{why}{rest}; the next try sends just these")
+        failure = self._failure or failure_of(manifest, self._dispatcher)
+        if failure is not None:
+            raise failure
 
     def _take_earlier(self) -> None:
         for settled in self._earlier:
@@ -270,7 +245,6 @@ class Destination:
             aclosing(self._requests(intake, settlement)) as requests,
         ):
             self._settlement = settlement
-
             settle = partial(self._settle, settlement)
             await self._dispatcher.run(requests, settle, read_on_seconds=self._count_seconds)
         self._is_all_settled = settlement.error is None

@@ -525,6 +525,7 @@ _ROOMS = {
     "checkpoint": "which records are settled, read back from the rows",
     "manifest": "what one run did",
     "prices": "what tokens cost, by the price list that is installed",
+    "run_end": "what a run raises that left records unsettled",
     "estimate": "what a delivery would send and cost, told without sending",
     "cli": "the command line: a table of commands and of options",
     "__main__": "`python -m airflow_provider_openai_dest`",

@@ -6,6 +6,9 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+import msgspec
+
+from airflow_provider_openai_dest.checkpoint.process import has_surely_ended, this_process
 from airflow_provider_openai_dest.checkpoint.scope import Scope
 from airflow_provider_openai_dest.sinks.folder import Folder, list_names, put_file
 
@@ -41,7 +44,15 @@ class StorageFence:
         """Leave this try's mark, which stops the earlier ones. Raises SinkError, and TransientError."""
         old = set(list_names(self._folder, f"try-{self._scope.id}-"))
         self._later = [mark for mark in self._later if mark.name not in old]
-        put_file(self._folder, self._mark(self._try_number).name, b"{}")
+        put_file(self._folder, self._mark(self._try_number).name, msgspec.json.encode({"process": this_process()}))
+
+    def earlier_have_ended(self) -> bool:
+        """Tell whether the processes of the earlier tries ran on this host and are surely gone.
+
+        The last ones only: each try has waited for those before it.
+        """
+        earlier = range(max(1, self._try_number - TRIES_AHEAD), self._try_number)
+        return all(has_surely_ended(_process_of(self._mark(number))) for number in earlier)
 
     def is_closed(self) -> bool:
         """Look for the marks of later tries."""
@@ -49,6 +60,15 @@ class StorageFence:
 
     def _mark(self, try_number: int) -> Folder:
         return self._folder / f"try-{self._scope.id}-t{try_number:02d}.json"
+
+
+def _process_of(mark: Folder) -> str:
+    try:
+        with mark.open("rb") as stream:
+            content = msgspec.json.decode(stream.read(), type=dict[str, str])
+    except Exception:  # noqa: BLE001 - clients of object storage raise what they like; what is not known is not gone
+        return ""
+    return content.get("process", "")
 
 
 def _exists(mark: Folder) -> bool:

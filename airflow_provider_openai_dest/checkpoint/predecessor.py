@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
-from airflow_provider_openai_dest.checkpoint.ownership import RENEW_SECONDS
+from airflow_provider_openai_dest.checkpoint.ownership import RENEW_SECONDS, StorageFence
 from airflow_provider_openai_dest.sinks.folder import forget_listing
 
 log = logging.getLogger(__name__)
@@ -23,16 +23,18 @@ and a storage takes its time. The clocks of storages can't be compared, so it is
 
 
 def outwait_predecessor(
-    log_of_delivery: DeliveryLog, *, seconds: float = OUTWAIT_SECONDS, sleep: Callable[[float], None] = time.sleep
+    log_of_delivery: DeliveryLog, marks: StorageFence, *, sleep: Callable[[float], None] = time.sleep
 ) -> None:
     """Wait when a try of this delivery has not said that it ended; call it after this try has left its mark.
 
-    What is read of the delivery from then on has all that the predecessor did, but for what was on the wire.
+    What is read of the delivery from then on has all that the predecessor did, but for what was on the wire. One whose
+    process ran on this host and is gone is not waited for.
     """
-    if not log_of_delivery.claimed().to:
+    if not log_of_delivery.claimed().to or marks.earlier_have_ended():
         return
     log.info(
-        "An earlier try did not end by itself: this one waits %.1f s, so that one which still runs has stopped", seconds
+        "An earlier try did not end by itself: this one waits %.1f s, so that one which still runs has stopped",
+        OUTWAIT_SECONDS,
     )
-    sleep(seconds)
+    sleep(OUTWAIT_SECONDS)
     forget_listing(log_of_delivery.folder)

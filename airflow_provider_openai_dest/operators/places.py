@@ -46,7 +46,7 @@ def new_ownership(log: DeliveryLog, context: Any) -> Ownership:
     marks.begin()
     if not is_supervised():  # in ``dag.test()`` nobody supersedes it, and the store must not be asked beside the source
         return Ownership([marks], parent=lambda: 0)
-    outwait_predecessor(log)
+    outwait_predecessor(log, marks)
     fences: list[Fence] = [marks]
     if store := context.get("task_state_store"):  # Airflow 3.3
         pointer = {"results": str(log.folder), "delivery": log.number, "try": context["ti"].try_number}

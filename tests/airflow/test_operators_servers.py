@@ -100,7 +100,7 @@ def test_an_admin_key_is_not_sent_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp
 
 def test_no_key_is_sent_to_a_server_that_wants_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A local server with an empty password gets no header of a key at all."""
-    answer = json.dumps({"data": [{"index": place, "embedding": [0.5]} for place in range(5)]}).encode()
+    answer = json.dumps({"data": [{"index": place, "embedding": [0.5] * 8} for place in range(5)]}).encode()
     with recording_server(lambda _: (200, "application/json", answer)) as (root, seen):
         monkeypatch.setenv(CONN, openai_connection(f"{root}/v1", password="", extra={"server": "ollama"}))
         assert (5, 5, 0, 0) == counts(run(embed(tmp_path)))

@@ -8,7 +8,7 @@ from random import Random
 from tests.chaos.damage import DAMAGES
 from tests.chaos.kill_trials import Kills
 from tests.chaos.rows import Rows
-from tests.chaos.scene import KNOWN_DEAD, Scene, repeats
+from tests.chaos.scene import Scene, repeats
 from tests.chaos.trial import Check, Trial, at_most, equal, none
 
 MEGABYTE = 1024 * 1024
@@ -38,7 +38,7 @@ SET_ASIDE = 192
 
 
 def _never_twice(seed: int, *, records: int, kills: int, after: tuple[int, int]) -> Iterator[Check]:
-    with Scene(records, on_unknown="quarantine", ambiguous_retries=0, **KNOWN_DEAD) as scene:
+    with Scene(records, on_unknown="quarantine", ambiguous_retries=0) as scene:
         scene.stub.plan(seed=seed, reset_share=0.02)
         trial = Kills(scene, seed)
         for _ in range(kills):

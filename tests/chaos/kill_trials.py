@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from random import Random
 
 from tests.chaos.rows import Rows
-from tests.chaos.scene import KNOWN_DEAD, Scene, repeats
+from tests.chaos.scene import Scene, repeats
 from tests.chaos.trial import Check, Trial, at_most, equal, none
 
 
@@ -49,7 +49,7 @@ def kill9(
     seed: int, *, records: int, kills: int, after: tuple[int, int], storage: str, concurrency: int = 64
 ) -> Iterator[Check]:
     """Kill a worker so often; then let one finish."""
-    settings = {"weather": {"put_seconds": 0.01}} | KNOWN_DEAD
+    settings = {"weather": {"put_seconds": 0.01}}
     with Scene(records, storage=storage, concurrency=concurrency, **settings) as scene:
         scene.stub.plan(seed=seed)
         trial = Kills(scene, seed)

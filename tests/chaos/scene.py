@@ -31,9 +31,6 @@ NO_NETWORK = {"HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": "http://127.0.
 LONGEST_SECONDS = 240.0
 """No try and no wait takes longer; a trial that would is a failed one."""
 
-KNOWN_DEAD: dict[str, Any] = {"outwait_seconds": 0.0}
-"""For tries that follow one whose process was waited for: it is known to be dead, and need not be waited for again."""
-
 # Airflow forks its tasks from a process that has imported everything, too.
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["__main__", "tests.chaos.worker"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.chaos.rows import Rows
-from tests.chaos.scene import KNOWN_DEAD, Scene, repeats
+from tests.chaos.scene import Scene, repeats
 from tests.chaos.trial import Check, Trial, at_most, equal, none
 
 MEGABYTE = 1024 * 1024
@@ -16,7 +16,7 @@ def million(seed: int, *, records: int, pack: int = 512) -> Iterator[Check]:
 
     The time is that of reading the state. A try that can't know that the one before is dead waits two seconds as well.
     """
-    with Scene(records, pack=pack, concurrency=16, **KNOWN_DEAD) as scene:
+    with Scene(records, pack=pack, concurrency=16) as scene:
         scene.stub.plan(seed=seed)
         first = scene.start()
         middle = scene.stub.wait_for(records // pack // 2, first, 200)

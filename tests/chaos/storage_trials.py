@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from tests.chaos.rows import Rows
-from tests.chaos.scene import KNOWN_DEAD, Report, Scene
+from tests.chaos.scene import Report, Scene
 from tests.chaos.trial import Check, Trial, equal, none, side_by_side
 
 
@@ -86,7 +86,7 @@ def disk(seed: int, *, trials: int, at_once: int, records: int, tries: int) -> I
     def full(number: int) -> Stored:
         random = Random(seed + number)
         storage = ("local", "object")[number % 2]
-        with Scene(records, storage=storage, **KNOWN_DEAD) as scene:
+        with Scene(records, storage=storage) as scene:
             scene.stub.plan(seed=seed + number)
             room = random.randint(2_000, row_bytes // 2)
             bad = {"file_limit": room} if storage == "local" else {"weather": {"room": room}}
@@ -94,7 +94,7 @@ def disk(seed: int, *, trials: int, at_once: int, records: int, tries: int) -> I
 
     def failing(share: float, after: int) -> Callable[[int], Stored]:
         def one(number: int) -> Stored:
-            with Scene(records, storage="object", **KNOWN_DEAD) as scene:
+            with Scene(records, storage="object") as scene:
                 scene.stub.plan(seed=seed + number)
                 return on_bad_storage(
                     scene,
@@ -108,7 +108,7 @@ def disk(seed: int, *, trials: int, at_once: int, records: int, tries: int) -> I
     def unreadable(number: int) -> Stored:
         """A state that can't be listed, or not read, after a first try that was cut short."""
         kinds = (("list",), ("read",), ("list", "read"))[number % 3]
-        with Scene(records, storage="object", **KNOWN_DEAD) as scene:
+        with Scene(records, storage="object") as scene:
             scene.stub.plan(seed=seed + number)
             return on_bad_storage(
                 scene,

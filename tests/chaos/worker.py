@@ -20,7 +20,7 @@ from typing import Any
 
 from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
 from airflow_provider_openai_dest.checkpoint.ownership import Ownership, StorageFence
-from airflow_provider_openai_dest.checkpoint.predecessor import OUTWAIT_SECONDS, outwait_predecessor
+from airflow_provider_openai_dest.checkpoint.predecessor import outwait_predecessor
 from airflow_provider_openai_dest.checkpoint.scope import Scope
 from airflow_provider_openai_dest.connection.settings import ConnectionSettings
 from airflow_provider_openai_dest.connection.webhook_settings import WebhookSettings
@@ -48,8 +48,6 @@ class Try:
     :param storage: ``local``, a folder of this host, or ``object``, where nothing but whole files can be put.
     :param weather: fields of :class:`Weather`, for the storage ``object``.
     :param file_limit: bytes that a file may have, for the storage ``local``: a disk that is full.
-    :param outwait_seconds: how long a try waits for a predecessor that did not end by itself; 0 only where that is
-        known to be dead.
     :param is_stateless: only send, and keep nothing: what the sending alone costs.
     :param report: where the report goes.
     """
@@ -69,7 +67,6 @@ class Try:
     ambiguous_retries: int = 1
     timeout: float = 60.0
     webhook_url: str | None = None
-    outwait_seconds: float = OUTWAIT_SECONDS
     is_stateless: bool = False
 
     @property
@@ -146,7 +143,7 @@ def _delivery(one: Try) -> Delivery:
     )
     marks = StorageFence(log.folder, log.scope, one.number)
     marks.begin()
-    outwait_predecessor(log, seconds=one.outwait_seconds)
+    outwait_predecessor(log, marks)
     ownership = Ownership([marks])
     policy = RetryPolicy(ambiguous_retries=one.ambiguous_retries, quarantine_unknown=one.on_unknown == "quarantine")
     endpoint = _endpoint(one)

@@ -37,8 +37,9 @@ DIRECTIONS: dict[str, set[str]] = {
     # A webhook item is a rendered request like any other, and a delivery of them has a manifest.
     "sinks": {"manifest", "delivery", "rendering", "sources", "endpoints", "exceptions"},
     "checkpoint": {"manifest", "delivery", "rendering", "sources", "sinks", "exceptions"},
+    "run_end": {"manifest", "delivery", "exceptions"},
     "destination": {
-        *("manifest", "checkpoint", "sinks", "delivery"),
+        *("run_end", "manifest", "checkpoint", "sinks", "delivery"),
         *("rendering", "sources", "connection", "endpoints", "exceptions"),
     },
     "estimate": {"manifest", "prices", "delivery", "rendering", "sources", "endpoints", "exceptions"},

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
+from pathlib import Path
 
 import pytest
 
 from airflow_provider_openai_dest.checkpoint.claims import Claims
 from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
-from airflow_provider_openai_dest.checkpoint.ownership import RENEW_SECONDS
+from airflow_provider_openai_dest.checkpoint.ownership import RENEW_SECONDS, StorageFence
 from airflow_provider_openai_dest.checkpoint.predecessor import OUTWAIT_SECONDS, outwait_predecessor
 from airflow_provider_openai_dest.checkpoint.scope import Scope
 from airflow_provider_openai_dest.destination import WATCH_SECONDS
+from airflow_provider_openai_dest.sinks.folder import Folder, put_file
 from tests.core.delivery_parts import record
 from tests.core.memory_folder import MemoryFolder
 
@@ -29,14 +32,17 @@ class CachingFolder(MemoryFolder):
         self.store.failing.add("kept listings")
 
 
-def waited(folder: MemoryFolder) -> list[float]:
+def waited(folder: Folder) -> list[float]:
     """Begin the second try, and give how long it waits."""
     seconds: list[float] = []
-    outwait_predecessor(DeliveryLog(folder, SCOPE, try_number=2), sleep=seconds.append)
+    marks = StorageFence(folder, SCOPE, 2)
+    marks.begin()
+    outwait_predecessor(DeliveryLog(folder, SCOPE, try_number=2), marks, sleep=seconds.append)
     return seconds
 
 
-def claims_of_a_first_try(folder: MemoryFolder) -> Claims:
+def claims_of_a_first_try(folder: Folder) -> Claims:
+    StorageFence(folder, SCOPE, 1).begin()
     claims = Claims(DeliveryLog(folder, SCOPE).rows("claims"))
     claims.claim(record())
     return claims
@@ -57,6 +63,25 @@ def test_one_that_may_still_run_is_waited_for_and_told(caplog: pytest.LogCapture
     claims_of_a_first_try(folder)
     assert [OUTWAIT_SECONDS] == waited(folder)
     assert "did not end by itself" in caplog.text
+
+
+def test_one_whose_process_is_gone_is_not_waited_for(tmp_path: Path) -> None:
+    """It ran on this host; one that is there still is waited for, whatever it does."""
+    process = multiprocessing.get_context("fork").Process(target=claims_of_a_first_try, args=(tmp_path,))
+    process.start()
+    process.join()
+    assert [] == waited(tmp_path)
+    StorageFence(tmp_path, SCOPE, 1).begin()
+    assert [OUTWAIT_SECONDS] == waited(tmp_path)
+
+
+def test_one_that_does_not_say_who_it_is_is_waited_for() -> None:
+    """As one of a version before, or whose mark can't be read."""
+    for mark in (b"{}", b"", b'{"process": "elsewhere 1 2"}', b'{"process": 3}'):
+        folder = MemoryFolder()
+        claims_of_a_first_try(folder)
+        put_file(folder, f"try-{SCOPE.id}-t01.json", mark)
+        assert [OUTWAIT_SECONDS] == waited(folder)
 
 
 def test_it_has_seen_the_mark_by_then() -> None:
