@@ -4,32 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
-from airflow_provider_openai_dest.endpoints.catalogue import find_endpoint, find_operation
+from airflow_provider_openai_dest.endpoints.catalogue import find_endpoint
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.exceptions import ConfigurationError, TransientError
 from airflow_provider_openai_dest.operators.arguments import (
     as_data,
     as_literal,
     check_all,
-    check_numbers,
-    check_seconds,
-    check_words,
     has_jinja,
-    is_final,
     refuse,
-    refuse_double_braces,
     unknown_faults,
+)
+from airflow_provider_openai_dest.operators.delivery_arguments import (
+    OnMismatch,
+    OnUnknown,
+    ResultsFormat,
+    ResultsOrder,
+    Resume,
+    body_fields,
+    check_completeness,
+    delivery_checks,
 )
 from airflow_provider_openai_dest.operators.end_of_run import log_end
 from airflow_provider_openai_dest.operators.failures import told_to_airflow
 from airflow_provider_openai_dest.operators.retry_policy import set_default_policy
 from airflow_provider_openai_dest.rendering.body import BodyTemplate, Missing, default_body
 from airflow_provider_openai_dest.rendering.body_fault import Validate
-from airflow_provider_openai_dest.sources.keys import parse_key
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -47,13 +51,6 @@ if TYPE_CHECKING:
     from airflow_provider_openai_dest.rendering.renderer import Renderer, RequestForm
     from airflow_provider_openai_dest.sources.record import Source
     from airflow_provider_openai_dest.validation.body_check import BodyCheck
-
-OnUnknown = Literal["resend", "quarantine"]
-ResultsFormat = Literal["jsonl", "jsonl.gz", "parquet"]
-ResultsOrder = Literal["completion", "input"]
-Resume = Literal["auto", "always", "never"]
-OnMismatch = Literal["fail", "restart"]
-FORMATS = ("csv", "json", "jsonl", "ndjson", "tsv")
 
 
 class OpenAISendRecordsOperator(BaseOperator):
@@ -184,7 +181,7 @@ class OpenAISendRecordsOperator(BaseOperator):
         files_root: str | None = None,
         **kwargs: Any,
     ) -> None:
-        unknown = unknown_faults(type(self), kwargs, partial(_body_fields, endpoint))
+        unknown = unknown_faults(type(self), kwargs, partial(body_fields, endpoint))
         super().__init__(**{name: value for name, value in kwargs.items() if name not in unknown})
         set_default_policy(self)
         self.endpoint = endpoint
@@ -282,7 +279,7 @@ class OpenAISendRecordsOperator(BaseOperator):
     def body_check(self, settings: ConnectionSettings) -> BodyCheck | None:
         """Look at what all bodies share, and make what looks at the rest; raises ConfigurationError with all faults."""
         endpoint = self.spoken_endpoint(settings)
-        self._check_completeness(endpoint.required)
+        check_completeness(self, endpoint.required)
         if self.validate == "off":
             return None
         from airflow_provider_openai_dest.validation.body_check import check_of, default_for
@@ -426,7 +423,7 @@ class OpenAISendRecordsOperator(BaseOperator):
             row["preview"] = log_preview(self, preview)
         try:
             delivery.raise_failure(manifest, webhook_required=self.webhook_required)
-            self._tolerance().check(manifest)
+            self.tolerance().check(manifest)
         except Exception:
             context["ti"].xcom_push(key="return_value", value=row)
             raise
@@ -449,81 +446,10 @@ class OpenAISendRecordsOperator(BaseOperator):
 
     def argument_checks(self) -> Iterable[Callable[[], object]]:
         """Give what looks at the arguments before the task runs; the faults of all are told at once."""
-        yield partial(check_words, self._words())
-        yield partial(check_numbers, self._numbers())
-        yield partial(check_seconds, {"max_wait": (self.max_wait, 1)})
-        yield self._check_records
-        yield self._tolerance
-        yield self.budget_limits
-        yield self.extraction
-        yield partial(refuse_double_braces, self.body, "body")
-        yield partial(refuse_double_braces, self.fields, "fields")
-        yield self._check_key
-        yield self._check_template
+        return delivery_checks(self)
 
-    def _words(self) -> dict[str, tuple[str | None, Sequence[str]]]:
-        return {
-            "missing": (self.missing, get_args(Missing)),
-            "validate": (self.validate, get_args(Validate)),
-            "on_unknown": (self.on_unknown, get_args(OnUnknown)),
-            "results_format": (self.results_format, get_args(ResultsFormat)),
-            "results_order": (self.results_order, get_args(ResultsOrder)),
-            "resume": (self.resume, get_args(Resume)),
-            "on_mismatch": (self.on_mismatch, get_args(OnMismatch)),
-            "source_format": (self.source_format, FORMATS),
-        }
-
-    def _numbers(self) -> dict[str, tuple[Any, int, int | None]]:
-        return {
-            "max_errors": (self.max_errors, 0, None),
-            "webhook_batch_size": (self.webhook_batch_size, 1, None),
-            "concurrency": (self.concurrency, 1, 512),
-            "requests_per_minute": (self.requests_per_minute, 1, None),
-            "tokens_per_minute": (self.tokens_per_minute, 1, None),
-            "images_per_minute": (self.images_per_minute, 1, None),
-            "requests_per_day": (self.requests_per_day, 1, None),
-            "ambiguous_retries": (self.ambiguous_retries, 0, None),
-            "max_xcom_bytes": (self.max_xcom_bytes, 0, None),
-            "preview": (self.preview, 1, None),
-        }
-
-    def _check_records(self) -> None:
-        if self.records is not None and self.source is not None:
-            raise ConfigurationError("give records or source, not both")
-
-    def _check_key(self) -> None:
-        if self.key is not None and is_final(self.key):
-            parse_key(self.key)
-
-    def _check_template(self) -> None:
-        endpoint = self.endpoint_template()
-        is_whole = is_final(self.body, self.fields, endpoint.path)
-        is_here = not isinstance(self.text_format, str)  # a path is imported when the task runs
-        if is_whole and is_here and self.missing in get_args(Missing):
-            # Where the connection names a deployment, no body has a model: that is known when the task runs.
-            self._check_completeness([name for name in endpoint.required if name != "model"])
-
-    def _check_completeness(self, required: Iterable[str]) -> None:
-        """Refuse a body that lacks, or leaves empty, a required field for every record."""
-        template = self.body_template()
-        names = template.names()
-        if names is None:
-            return
-        if absent := [name for name in required if name not in names or template.is_null(name)]:
-            name = self.endpoint_template().name
-            raise ConfigurationError(f"{name} needs {' and '.join(map(repr, absent))}, which no record's body has")
-
-    def _tolerance(self) -> Tolerance:
+    def tolerance(self) -> Tolerance:
+        """Give how many records may be rejected; raises ConfigurationError for what is no tolerance."""
         from airflow_provider_openai_dest.delivery.tolerance import Tolerance
 
         return Tolerance(max_error_rate=self.max_error_rate, max_errors=self.max_errors)
-
-
-def _body_fields(endpoint: str | EndpointTemplate) -> tuple[str, ...]:
-    """Name the fields of an endpoint's body, to tell where a keyword goes that is none."""
-    try:
-        template = find_endpoint(endpoint)
-    except ConfigurationError:
-        return ()
-    known = find_operation(template.method, template.path) or template
-    return (*known.required, *known.optional)

@@ -237,7 +237,7 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
 
         manifest = with_ends(row, uploaded, ends)
         try:
-            self._tolerance().check(manifest)
+            self.tolerance().check(manifest)
         except Exception:
             context["ti"].xcom_push(key="return_value", value=manifest.as_dict())
             raise

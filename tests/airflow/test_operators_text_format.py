@@ -100,16 +100,13 @@ def test_what_does_not_fit_is_rejected_and_kept(tmp_path: Path, monkeypatch: pyt
     assert "json_schema" == json.loads(seen[0].body)["text"]["format"]["type"]
 
 
-def test_another_format_is_another_template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_format_is_another_template(tmp_path: Path) -> None:
     """Half of the answers in one form and half in another is no result; without a format nothing has changed."""
     plain = OpenAISendRecordsOperator(task_id="ask", **RESPONSE)
+    other = {"type": "object", "properties": {"a": {"type": "string"}}}
     assert [RESPONSE["body"], {}, "reject"] == plain.template_parts()
-    assert (
-        ask(tmp_path, **RESPONSE).template_parts()
-        != ask(
-            tmp_path, **CHAT, text_format={"type": "object", "properties": {"a": {"type": "string"}}}
-        ).template_parts()
-    )
+    parts = [ask(tmp_path, **RESPONSE | {"text_format": wanted}).template_parts() for wanted in (Review, SCHEMA, other)]
+    assert parts[0] == parts[1] != parts[2]
 
 
 # -- in a Dag file -----------------------------------------------------------------------------------
