@@ -1,6 +1,6 @@
 """Containers of the code interpreter: https://platform.openai.com/docs/api-reference/containers.
 
-A container file is sent as a form, with a ``file``, or a ``file_id`` of an uploaded one in its place.
+A container file is sent as a form with a ``file``, or as JSON with the ``file_id`` of an uploaded one in its place.
 """
 
 from __future__ import annotations

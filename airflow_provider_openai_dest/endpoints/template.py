@@ -61,7 +61,8 @@ class EndpointTemplate:
     :param required: fields that the body must have.
     :param optional: the other fields that the specification names, offered as keywords to Dag authors.
     :param defaults: fields set unless the body has them.
-    :param file_fields: fields of a multipart body that hold files.
+    :param file_fields: fields of a multipart body that hold files. Where all of them are optional, a body without any
+        has something else in their place, such as an id, and is sent as JSON.
     :param lines_field: the file field that records may be collected into, as lines of a JSON Lines file.
     :param packing: how several records go in one request; None is one record a request.
     :param answer: ``json``, ``file`` (bytes that are written under the results path), ``ignored``, or ``any``: the
@@ -104,6 +105,11 @@ class EndpointTemplate:
     def __post_init__(self) -> None:
         if faults := tuple(self._faults()):
             raise ConfigurationError(*(f"endpoint {self.name!r}: {fault}" for fault in faults))
+
+    @property
+    def goes_without_files(self) -> bool:
+        """Whether a multipart body may have no file at all, and is sent as JSON then."""
+        return bool(self.file_fields) and set(self.file_fields) <= set(self.optional)
 
     def _faults(self) -> Iterator[str]:
         if self.content not in get_args(Content):

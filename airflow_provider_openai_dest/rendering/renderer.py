@@ -146,7 +146,10 @@ class RequestForm:
             case "json":
                 return encode_json(body), "application/json"
             case "multipart":
-                form = self._multipart(body, files)
+                fields, parts = self._taken_apart(body, files)
+                if not parts and self.endpoint.goes_without_files:
+                    return encode_json(fields), "application/json"
+                form = MultipartBody(fields, parts)
                 return form, form.content_type
             case "form":
                 return urlencode(flat_fields(_as_fields(body))).encode(), "application/x-www-form-urlencoded"
@@ -155,7 +158,7 @@ class RequestForm:
             case "none":
                 return None, None
 
-    def _multipart(self, body: Any, files: Sequence[FilePart]) -> MultipartBody:
+    def _taken_apart(self, body: Any, files: Sequence[FilePart]) -> tuple[dict[str, Any], list[FilePart]]:
         fields = _as_fields(body)
         parts = list(files)
         for name in self.endpoint.file_fields:
@@ -165,7 +168,7 @@ class RequestForm:
                         f"{name!r} names a file, so files_root= must say in which folder such files are"
                     )
                 parts += self.files.parts(name, value)
-        return MultipartBody(fields, parts)
+        return fields, parts
 
 
 class SingleRenderer:

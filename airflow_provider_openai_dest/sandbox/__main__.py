@@ -33,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             token_lifetime=options.token_lifetime,
             webhook_secret=options.webhook_secret or None,
             processing_reads=options.processing_reads,
+            batch_reads=options.batch_reads,
             port=options.port,
         ) as sandbox:
             print(f"OpenAI sandbox at {sandbox.base_url}", flush=True)
@@ -69,6 +70,7 @@ def _read(arguments: Sequence[str] | None) -> Namespace:
     parser.add_argument("--webhook-secret", default=DEMO_WEBHOOK_SECRET, help="'' takes unsigned webhooks in as well")
     reads = "reads of a new file until it is processed (0)"
     parser.add_argument("--processing-reads", type=int, default=0, metavar="N", help=reads)
+    parser.add_argument("--batch-reads", type=int, default=0, metavar="N", help="reads of a batch until it is done (0)")
     return parser.parse_args(arguments)
 
 

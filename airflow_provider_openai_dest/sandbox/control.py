@@ -6,7 +6,7 @@ from airflow_provider_openai_dest.exceptions import ConfigurationError
 from airflow_provider_openai_dest.sandbox.answers import Answer
 from airflow_provider_openai_dest.sandbox.calls import Call, read_query
 from airflow_provider_openai_dest.sandbox.fault_plan import FaultPlan
-from airflow_provider_openai_dest.sandbox.operations import Operation
+from airflow_provider_openai_dest.sandbox.operation import Operation
 from airflow_provider_openai_dest.sandbox.state import SandboxState
 from airflow_provider_openai_dest.sandbox.validation import Array, Shape, Whole, refuse
 

@@ -89,6 +89,6 @@ PAGE = Shape(
         "limit": Whole(at_least=1, at_most=MOST_ON_A_PAGE),
         "order": Text(choices=("asc", "desc")),
         "after": Text(),
-        "purpose": Text(choices=PURPOSES),
+        "purpose": Text(choices=(*PURPOSES, "batch_output")),
     }
 )

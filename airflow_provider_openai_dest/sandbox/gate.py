@@ -6,7 +6,6 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Hashable
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -14,10 +13,10 @@ from starlette.datastructures import Headers, QueryParams
 from starlette.types import Receive, Scope, Send
 
 from airflow_provider_openai_dest.sandbox.answers import Answer, ApiError
-from airflow_provider_openai_dest.sandbox.calls import Call, Request, read_call
+from airflow_provider_openai_dest.sandbox.calls import Request, read_call
 from airflow_provider_openai_dest.sandbox.damage import altered, instead_of_work
 from airflow_provider_openai_dest.sandbox.faults import MODES, FaultRule
-from airflow_provider_openai_dest.sandbox.operations import Operation
+from airflow_provider_openai_dest.sandbox.operation import Operation
 from airflow_provider_openai_dest.sandbox.state import SandboxState
 from airflow_provider_openai_dest.sandbox.wire import Connection
 
@@ -90,19 +89,19 @@ class Gate:
         if "deployment" in request.parameters and "api-version" not in request.query:
             raise ApiError(404, "Resource not found", code="404")
         call = await read_call(request, operation.json, operation.form)
-        tokens = operation.count_tokens(call.body) if operation.count_tokens else 0
+        tokens = operation.tokens_of(call)
         if operation.count_tokens:
-            state.limit.admit(tokens, time.monotonic(), call.body.get("model", "the default model"))
+            state.limit.admit(tokens, state.clock(), call.body.get("model", "the default model"))
         answer = operation.answer(state, call)
         if operation.is_work:
-            state.counters.count_work(_items_of(operation, call), tokens)
+            state.counters.count_work(operation.pieces_of(call), tokens)
             await asyncio.sleep(state.settings.latency)
         return answer
 
     def _headers(self, started: float) -> dict[str, str]:
         if not self.operation.needs_key:
             return {}
-        limits = self.state.limit.headers(time.monotonic()) if self.operation.count_tokens else {}
+        limits = self.state.limit.headers(self.state.clock()) if self.operation.count_tokens else {}
         return {
             "x-request-id": f"req_{secrets.token_hex(16)}",
             "openai-version": "2020-10-01",
@@ -147,14 +146,6 @@ async def _read_request(scope: Scope, receive: Receive, max_bytes: int) -> Reque
         headers=Headers(scope=scope),
         body=bytes(body),
     )
-
-
-def _items_of(operation: Operation, call: Call) -> list[Hashable]:
-    if operation.items_of:
-        return operation.items_of(call)
-    if call.uploads:  # the bytes of a form differ each time by its boundary
-        return [(operation.path, repr(sorted(call.body.items())), repr(call.uploads))]
-    return [(operation.path, call.request.body)]
 
 
 async def _send(connection: Connection, answer: Answer, how: str, interval: float) -> None:

@@ -1,7 +1,8 @@
 """The models that the sandbox knows, with their shutdown dates (state of 2026-11-22).
 
 The table is fixed on purpose: whether a model is served never depends on today's date, so no test breaks overnight.
-Sources: openai 3.54.0 ``types/image_model.py``, ``types/shared/chat_model.py``, ``types/audio/speech_model.py``.
+Sources: openai 3.54.0 ``types/image_model.py``, ``types/shared/chat_model.py``, ``types/audio/speech_model.py``,
+``types/audio_model.py``.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any, Literal
 
 from airflow_provider_openai_dest.sandbox.answers import ApiError
 
-Kind = Literal["embedding", "image", "text", "moderation", "speech"]
+Kind = Literal["embedding", "image", "text", "moderation", "speech", "transcription"]
 
 CREATED = 1_767_225_600  # 2026-01-01; the API tells a date for each model, no client needs it
 
@@ -74,6 +75,11 @@ _TABLE = (
     Model("gpt-4o-mini-tts", "speech", "2027-01-06"),
     Model("tts-1", "speech", "2027-01-06"),
     Model("tts-1-hd", "speech", "2027-01-06"),
+    Model("gpt-transcribe", "transcription"),
+    Model("gpt-4o-transcribe", "transcription", "2027-02-26"),
+    Model("gpt-4o-mini-transcribe", "transcription", "2027-02-26"),
+    Model("gpt-4o-transcribe-diarize", "transcription", "2027-02-26"),
+    Model("whisper-1", "transcription", "2027-02-26"),
 )
 
 MODELS = {model.id: model for model in _TABLE}

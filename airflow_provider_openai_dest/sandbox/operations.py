@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass
-from typing import TypeAlias
+from functools import partial
 
 from airflow_provider_openai_dest.sandbox import (
+    batches,
     chat,
     embeddings,
     files,
@@ -15,46 +14,14 @@ from airflow_provider_openai_dest.sandbox import (
     moderations,
     responses,
     speech,
+    transcriptions,
     uploads,
 )
 from airflow_provider_openai_dest.sandbox.answers import Answer, ApiError
 from airflow_provider_openai_dest.sandbox.calls import Call
 from airflow_provider_openai_dest.sandbox.models import MODELS, find_model
+from airflow_provider_openai_dest.sandbox.operation import Operation
 from airflow_provider_openai_dest.sandbox.state import SandboxState
-from airflow_provider_openai_dest.sandbox.validation import Body, Shape
-
-Answering: TypeAlias = Callable[[SandboxState, Call], Answer]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """One operation.
-
-    :param method: HTTP method; ``*`` is any.
-    :param path: path with ``{parameters}``, from the server's root on.
-    :param answer: gives the answer, or raises :class:`ApiError`.
-    :param json: shape of a JSON body.
-    :param form: shape of a multipart body's fields.
-    :param count_tokens: tokens of the body; an operation that has it is held to the rate limits.
-    :param items_of: the pieces of work in one request; by default the request itself is the only one.
-    :param is_work: whether it takes the latency and counts as an execution.
-    :param is_observed: whether it is counted and may meet faults.
-    """
-
-    method: str
-    path: str
-    answer: Answering
-    json: Shape | None = None
-    form: Shape | None = None
-    count_tokens: Callable[[Body], int] | None = None
-    items_of: Callable[[Call], list[Hashable]] | None = None
-    is_work: bool = False
-    is_observed: bool = True
-
-    @property
-    def needs_key(self) -> bool:
-        """Whether a caller must show an API key."""
-        return self.path.startswith("/v1")
 
 
 def list_models(_state: SandboxState, _call: Call) -> Answer:
@@ -89,7 +56,7 @@ def refuse_unknown_url(_state: SandboxState, call: Call) -> Answer:
 
 UNKNOWN_URL = Operation(method="*", path="/v1/*", answer=refuse_unknown_url)
 
-OPERATIONS = (
+_OPERATIONS = (
     Operation(method="GET", path="/v1/models", answer=list_models),
     Operation(method="GET", path="/v1/models/{model}", answer=get_model),
     Operation(
@@ -148,6 +115,8 @@ OPERATIONS = (
         is_work=True,
     ),
     Operation(method="GET", path="/v1/responses/{response_id}", answer=responses.get_response),
+    Operation(method="DELETE", path="/v1/responses/{response_id}", answer=responses.delete_response),
+    Operation(method="POST", path="/v1/responses/{response_id}/cancel", answer=responses.cancel_response),
     Operation(
         method="POST",
         path="/v1/chat/completions",
@@ -172,6 +141,30 @@ OPERATIONS = (
         answer=speech.create_speech,
         is_work=True,
     ),
+    Operation(
+        method="POST",
+        path="/v1/audio/transcriptions",
+        form=transcriptions.TRANSCRIPTION,
+        answer=transcriptions.create_transcription,
+        is_work=True,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/audio/translations",
+        form=transcriptions.TRANSLATION,
+        answer=transcriptions.create_translation,
+        is_work=True,
+    ),
+)
+
+_BATCHED = {operation.path: operation for operation in _OPERATIONS if operation.path in batches.ENDPOINTS}
+
+OPERATIONS = (
+    *_OPERATIONS,
+    Operation(method="POST", path="/v1/batches", json=batches.BATCH, answer=batches.create_batch),
+    Operation(method="GET", path="/v1/batches", answer=batches.list_batches),
+    Operation(method="GET", path="/v1/batches/{batch_id}", answer=partial(batches.get_batch, _BATCHED)),
+    Operation(method="POST", path="/v1/batches/{batch_id}/cancel", answer=batches.cancel_batch),
 )
 
 EXCHANGE_TOKEN = Operation(
@@ -180,7 +173,10 @@ EXCHANGE_TOKEN = Operation(
 
 # What Azure's classic API has below a deployment; of the rest it has ``/openai`` in the place of ``/v1``.
 DEPLOYED = frozenset(
-    {"/v1/embeddings", "/v1/chat/completions", "/v1/images/generations", "/v1/images/edits", "/v1/audio/speech"}
+    {
+        *("/v1/embeddings", "/v1/chat/completions", "/v1/images/generations", "/v1/images/edits"),
+        *("/v1/audio/speech", "/v1/audio/transcriptions", "/v1/audio/translations"),
+    }
 )
 
 

@@ -50,10 +50,30 @@ def create_response(state: SandboxState, call: Call) -> Answer:
 
 def get_response(state: SandboxState, call: Call) -> Answer:
     """Give a stored response."""
+    return Answer(content=_kept(state, call))
+
+
+def delete_response(state: SandboxState, call: Call) -> Answer:
+    """Delete a stored response."""
+    response_id = _kept(state, call)["id"]
+    del state.responses[response_id]
+    return Answer(content={"id": response_id, "object": "response", "deleted": True})
+
+
+def cancel_response(state: SandboxState, call: Call) -> Answer:
+    """Cancel a response that was asked for in the background; nothing is left of it."""
+    response = _kept(state, call)
+    if not response["background"]:
+        refuse("Cannot cancel a synchronous response.", None)
+    response |= {"status": "cancelled", "completed_at": None, "output": [], "usage": None}
+    return Answer(content=response)
+
+
+def _kept(state: SandboxState, call: Call) -> dict[str, Any]:
     response_id = call.request.parameters["response_id"]
     if response_id not in state.responses:
         raise ApiError(404, f"Response with id '{response_id[:80]}' not found.")
-    return Answer(content=state.responses[response_id])
+    return state.responses[response_id]
 
 
 def _written(state: SandboxState, body: Body) -> dict[str, Any]:

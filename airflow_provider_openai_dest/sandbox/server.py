@@ -82,6 +82,7 @@ def running_sandbox(
     tokens_taken: int | None = None,
     webhook_secret: str | None = None,
     processing_reads: int = 0,
+    batch_reads: int = 0,
     port: int = 0,
 ) -> Iterator[Sandbox]:
     """Run a sandbox while the ``with`` block lasts, in a thread, on a free port unless one is named.
@@ -104,6 +105,7 @@ def running_sandbox(
         tokens_taken=tokens_taken,
         webhook_secret=webhook_secret,
         processing_reads=processing_reads,
+        batch_reads=batch_reads,
     )
     server = _Server(SandboxState(settings))
     with socket.create_server((HOST, port)) as listener:

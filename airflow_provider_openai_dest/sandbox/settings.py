@@ -32,6 +32,8 @@ class SandboxSettings:
     :param max_file_bytes: sum of the bytes of the files kept.
     :param max_body_bytes: size of one request body.
     :param processing_reads: how often a new file is told to be ``uploaded`` before it is ``processed``.
+    :param batch_reads: how often a batch is told to be ``in_progress``, a share further each time, before it is
+        ``completed``.
     """
 
     latency: float = 0.0
@@ -51,6 +53,7 @@ class SandboxSettings:
     max_file_bytes: int = 512 * MEBIBYTE
     max_body_bytes: int = 520 * MEBIBYTE
     processing_reads: int = 0
+    batch_reads: int = 0
 
     def __post_init__(self) -> None:
         low = [

@@ -32,13 +32,18 @@ def create_speech(_state: SandboxState, call: Call) -> Answer:
     samples = _tone(call.body["input"])
     if call.body.get("response_format") == "pcm":
         return Answer(content=samples, media_type="audio/pcm")
+    return Answer(content=as_wav(samples), media_type="audio/wav")
+
+
+def as_wav(samples: bytes) -> bytes:
+    """Give the WAV file of these samples, of 16 bits and one channel."""
     file = io.BytesIO()
     with wave.open(file, "wb") as sound:
         sound.setnchannels(1)
         sound.setsampwidth(2)
         sound.setframerate(SAMPLES_A_SECOND)
         sound.writeframes(samples)
-    return Answer(content=file.getvalue(), media_type="audio/wav")
+    return file.getvalue()
 
 
 def _tone(text: str) -> bytes:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
+from airflow_provider_openai_dest.sandbox.batch_store import BatchStore
 from airflow_provider_openai_dest.sandbox.counters import Counters
 from airflow_provider_openai_dest.sandbox.fault_plan import FaultPlan
 from airflow_provider_openai_dest.sandbox.file_store import FileStore
@@ -16,12 +18,17 @@ from airflow_provider_openai_dest.sandbox.upload_store import UploadStore
 
 
 class SandboxState:
-    """What one sandbox remembers; only its event loop touches it."""
+    """What one sandbox remembers; only its event loop touches it.
 
-    def __init__(self, settings: SandboxSettings) -> None:
+    :param clock: gives monotonic seconds, for what is limited and what expires.
+    """
+
+    def __init__(self, settings: SandboxSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self.settings = settings
+        self.clock = clock
         self.files = FileStore(settings.max_file_bytes, settings.processing_reads)
         self.uploads = UploadStore(settings.max_file_bytes)
+        self.batches = BatchStore()
         self.responses: dict[str, dict[str, Any]] = {}
         self.counters = Counters()
         self.inbox = Inbox(settings.webhook_secret)
@@ -30,7 +37,7 @@ class SandboxState:
         self.limit = self._full_limit()
 
     def forget(self) -> None:
-        """Clear counters, buckets and the inbox; files, uploads, responses and fault rules stay."""
+        """Clear counters, buckets and the inbox; files, uploads, batches, responses and fault rules stay."""
         self.counters.forget()
         self.inbox.forget()
         self.limit = self._full_limit()
@@ -38,10 +45,6 @@ class SandboxState:
     def timestamp(self) -> int:
         """Give the time as the API tells it, in Unix seconds."""
         return int(time.time())
-
-    def clock(self) -> float:
-        """Give monotonic seconds, for what expires."""
-        return time.monotonic()
 
     def _full_limit(self) -> RateLimit:
         return RateLimit(

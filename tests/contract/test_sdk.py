@@ -7,19 +7,19 @@ what it gets.
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from importlib import import_module
 from io import BytesIO
 from operator import attrgetter
-from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, unquote
 
 import httpx
 import pytest
 
-from airflow_provider_openai_dest.endpoints.catalogue import find_endpoint
+from airflow_provider_openai_dest.endpoints.catalogue import ENDPOINTS, find_endpoint
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
 from airflow_provider_openai_dest.rendering.file_range import file_range
 from airflow_provider_openai_dest.rendering.file_references import FileReferences
@@ -29,36 +29,15 @@ from airflow_provider_openai_dest.rendering.renderer import Rendered, RequestFor
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
 from airflow_provider_openai_dest.sources.record import Record
 from tests.contract.newer_fields import NEWER, NEWER_OPERATIONS
+from tests.contract.sdk_calls import FOLDER, FORMS, REQUESTS, for_a_body, for_the_sdk, named
+from tests.contract.sdk_methods import LEFT_OUT, SDK_METHODS
 
 openai = pytest.importorskip("openai", reason="the official SDK is not installed")
 
-FOLDER = "/data"
-FILES = {"a.png": b"PNG a", "b.png": b"PNG b", "m.png": b"PNG mask", "a.mp3": b"MP3"}
-
 SDK_S_OWN = {"extra_headers", "extra_query", "extra_body", "timeout"}
+METHODS = SDK_METHODS | {endpoint: method for endpoint, method, _ in [*FORMS.values(), *REQUESTS.values()]}
 
 _BOUNDARY = re.compile(r"multipart/form-data; boundary=([0-9a-f]{32})")
-
-
-@dataclass(frozen=True)
-class MemoryFile:
-    """A file of :data:`FILES`."""
-
-    name: str
-    st_mode: int = 0
-
-    @property
-    def st_size(self) -> int:
-        """Give the size, as a stat does."""
-        return len(FILES[self.name])
-
-    def stat(self) -> MemoryFile:
-        """Give mode and size."""
-        return self
-
-    def open(self, mode: str = "rb", /) -> Any:
-        """Open the file."""
-        return BytesIO(FILES[self.name])
 
 
 @pytest.fixture
@@ -72,11 +51,16 @@ def sdk() -> Iterator[tuple[Any, list[httpx.Request]]]:
         return httpx.Response(200, json={"data": []})
 
     with httpx.Client(transport=httpx.MockTransport(keep)) as client:
-        yield openai.OpenAI(api_key="made up", base_url="https://api.openai.com/v1", http_client=client), sent
+        yield (
+            openai.OpenAI(
+                api_key="made up", admin_api_key="made up", base_url="https://api.openai.com/v1", http_client=client
+            ),
+            sent,
+        )
 
 
 def _form(endpoint: str) -> RequestForm:
-    files = FileReferences([FOLDER], lambda uri: MemoryFile(Path(uri).name))
+    files = FileReferences([FOLDER], named)
     return RequestForm(find_endpoint(endpoint), base_url="https://api.openai.com/v1", files=files)
 
 
@@ -103,89 +87,94 @@ def _same(ours: RenderedRequest, theirs: httpx.Request) -> None:
     assert (ours.method, ours.url) == (theirs.method, str(theirs.url))
     assert isinstance(ours.content, MultipartBody)
     our_parts = _parts(b"".join(ours.content), ours.content.content_type)
-    their_parts = _parts(theirs.content, theirs.headers["content-type"])
 
-    assert _files_of(our_parts) == _files_of(their_parts) == our_parts[-len(_files_of(our_parts)) :]
-    assert sorted(our_parts) == sorted(their_parts)
+    assert our_parts == _parts(theirs.content, theirs.headers["content-type"])
 
 
-def _files_of(parts: list[bytes]) -> list[bytes]:
-    return [part for part in parts if b"; filename=" in part.partition(b"\r\n\r\n")[0]]
+def _in_the_order_of(call: Callable[..., Any], body: dict[str, Any]) -> dict[str, Any]:
+    """Give the fields in the order of the SDK's: a form of ours has them in the order in which the body has them."""
+    place = {name: place for place, name in enumerate(inspect.signature(call).parameters)}
+    return dict(sorted(body.items(), key=lambda field: place[field[0]]))
 
 
-UPLOADS: dict[str, tuple[str, dict[str, Any], Callable[[Any], Any]]] = {
-    "an image of one": (
-        "create_image_edit",
-        {"model": "m", "prompt": "p", "image": f"{FOLDER}/a.png", "n": 2},
-        lambda sdk: sdk.images.edit(model="m", prompt="p", image=("a.png", FILES["a.png"]), n=2),
-    ),
-    "an image of two, with a mask": (
-        "create_image_edit",
-        {"model": "m", "prompt": "p", "image": [f"{FOLDER}/a.png", f"{FOLDER}/b.png"], "mask": f"{FOLDER}/m.png"},
-        lambda sdk: sdk.images.edit(
-            model="m",
-            prompt="p",
-            image=[("a.png", FILES["a.png"]), ("b.png", FILES["b.png"])],
-            mask=("m.png", FILES["m.png"]),
-        ),
-    ),
-    "an image with markup, as an animation": (
-        "create_image_edit",
-        {
-            "model": "m",
-            "prompt": "p",
-            "image": f"{FOLDER}/a.png",
-            "markup": f"{FOLDER}/m.png",
-            "output_format": "gif",
-            "frame_count": 4,
-            "svg": {"model": "m", "reasoning": {"effort": "low"}},
-        },
-        lambda sdk: sdk.images.edit(
-            model="m",
-            prompt="p",
-            image=("a.png", FILES["a.png"]),
-            markup=("m.png", FILES["m.png"]),
-            output_format="gif",
-            frame_count=4,
-            svg={"model": "m", "reasoning": {"effort": "low"}},
-        ),
-    ),
-    "a list of one image": (
-        "create_image_edit",
-        {"model": "m", "prompt": "p", "image": [f"{FOLDER}/a.png"]},
-        lambda sdk: sdk.images.edit(model="m", prompt="p", image=[("a.png", FILES["a.png"])]),
-    ),
-    "a transcription with lists and an object": (
-        "create_transcription",
-        {
-            "model": "m",
-            "file": f"{FOLDER}/a.mp3",
-            "temperature": 0.5,
-            "include": ["logprobs"],
-            "timestamp_granularities": ["word", "segment"],
-            "chunking_strategy": {"type": "server_vad", "threshold": 0.5},
-        },
-        lambda sdk: sdk.audio.transcriptions.create(
-            model="m",
-            file=("a.mp3", FILES["a.mp3"]),
-            temperature=0.5,
-            include=["logprobs"],
-            timestamp_granularities=["word", "segment"],
-            chunking_strategy={"type": "server_vad", "threshold": 0.5},
-        ),
-    ),
-}
+def _address(url: str) -> tuple[str, list[tuple[str, str]]]:
+    """Give path and query as a server reads them: of a value in a path we encode more, such as the colon."""
+    path, _, query = url.partition("?")
+    return unquote(path), sorted(parse_qsl(query, strict_parsing=bool(query)))
 
 
-@pytest.mark.parametrize(("endpoint", "body", "call"), UPLOADS.values(), ids=list(UPLOADS))
+def _json(content: Any) -> Any:
+    return json.loads(content) if content else None
+
+
+@pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")  # the SDK's word on translations
+@pytest.mark.parametrize(("endpoint", "method", "arguments"), FORMS.values(), ids=list(FORMS))
 def test_a_form_is_the_sdk_s(
-    endpoint: str, body: dict[str, Any], call: Callable[[Any], Any], sdk: tuple[Any, list[httpx.Request]]
+    endpoint: str, method: str, arguments: dict[str, Any], sdk: tuple[Any, list[httpx.Request]]
 ) -> None:
-    """Names, brackets, file names, content types and order of files are those of the SDK, byte for byte."""
+    """A form is the SDK's byte for byte: names, brackets, file names, types, values, and the order of it all."""
     client, sent = sdk
-    call(client)
+    call = attrgetter(method)(client)
+    call(**{name: for_the_sdk(argument) for name, argument in arguments.items()})
+    body = {name: for_a_body(argument) for name, argument in arguments.items()}
 
-    _same(_rendered(endpoint, body), sent[0])
+    _same(_rendered(endpoint, _in_the_order_of(call, body)), sent[0])
+
+
+@pytest.mark.parametrize(("endpoint", "method", "arguments"), REQUESTS.values(), ids=list(REQUESTS))
+def test_a_request_is_the_sdk_s(
+    endpoint: str, method: str, arguments: dict[str, Any], sdk: tuple[Any, list[httpx.Request]]
+) -> None:
+    """What is no form has the SDK's method, path, query and JSON body."""
+    client, sent = sdk
+    attrgetter(method)(client)(**arguments)
+    ours, theirs = _rendered(endpoint, arguments), sent[0]
+
+    assert ours.method == theirs.method
+    assert ours.content_type == (theirs.headers["content-type"] if theirs.content else None)
+    assert _address(ours.url) == _address(str(theirs.url))
+    assert _json(ours.content) == _json(theirs.content)
+
+
+@pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")  # the SDK's words on what OpenAI will shut down
+@pytest.mark.parametrize("endpoint", SDK_METHODS)
+def test_the_rest_of_the_catalogue_is_the_sdk_s(endpoint: str, sdk: tuple[Any, list[httpx.Request]]) -> None:
+    """With what it must have, each other endpoint has the SDK's method, path, query and JSON body."""
+    client, sent = sdk
+    needed = dict.fromkeys(find_endpoint(endpoint).required, "x")
+    attrgetter(SDK_METHODS[endpoint])(client)(**needed)
+    ours, theirs = _rendered(endpoint, needed), sent[0]
+
+    assert (ours.method, ours.url) == (theirs.method, str(theirs.url))
+    assert _json(ours.content) == _json(theirs.content)
+
+
+@pytest.mark.parametrize("endpoint", METHODS)
+def test_the_fields_are_the_sdk_s(endpoint: str, sdk: tuple[Any, list[httpx.Request]]) -> None:
+    """An endpoint offers the fields of the SDK's method, no other ones, and leaves out only what is told."""
+    client, _ = sdk
+    template = find_endpoint(endpoint)
+    fields = {*inspect.signature(attrgetter(METHODS[endpoint])(client)).parameters} - SDK_S_OWN
+
+    assert {*template.required, *template.optional} == fields - {*LEFT_OUT.get(endpoint, ())}
+
+
+def test_the_whole_catalogue_is_compared() -> None:
+    """There is no endpoint that is not held against the SDK, but for the second form of an edit, which it has not."""
+    compared = {
+        *SDK_METHODS,
+        *NEWER_OPERATIONS,
+        *(endpoint for endpoint, _, _ in [*FORMS.values(), *REQUESTS.values()]),
+    }
+
+    assert {*ENDPOINTS} - compared == {"create_image_edit_json"}
+
+
+def test_each_form_of_the_catalogue_is_compared() -> None:
+    """There is no endpoint with a form that is not held against the SDK's."""
+    forms = {endpoint.name for endpoint in ENDPOINTS.values() if endpoint.content == "multipart"}
+
+    assert forms == {endpoint for endpoint, _, _ in FORMS.values()}
 
 
 def test_a_file_of_records_is_the_sdk_s(sdk: tuple[Any, list[httpx.Request]]) -> None:

@@ -186,6 +186,20 @@ def test_a_file_of_a_record_becomes_a_part(tmp_path: Path) -> None:
     assert parts_of(request.content) == [("model", None, b"m"), ("prompt", None, b"p"), ("image", "a.png", b"PNG")]
 
 
+@pytest.mark.parametrize(
+    ("optional", "content_type"),
+    [(("file", "file_id"), "application/json"), ((), "multipart/form-data; boundary=")],
+    ids=["declared", "a form is a form"],
+)
+def test_an_id_in_the_place_of_a_file_goes_as_json(optional: tuple[str, ...], content_type: str) -> None:
+    """A form whose files are declared as optional is JSON without any; a form of one's own stays a form."""
+    endpoint = EndpointTemplate(name="f", path="/f", content="multipart", optional=optional, file_fields=("file",))
+    request = only_request(_single(endpoint).render(records({"file_id": "file-1", "file": None})))
+
+    assert request.content_type is not None
+    assert request.content_type.startswith(content_type)
+
+
 def test_a_file_outside_the_folder_refuses_the_record(tmp_path: Path) -> None:
     """A record that names another file is rejected."""
     renderer = _single(form("upload_file", files=FileReferences([str(tmp_path)], Path)))

@@ -21,7 +21,8 @@ from airflow_provider_openai_dest.sandbox.answers import ApiError
 from airflow_provider_openai_dest.sandbox.app import create_app
 from airflow_provider_openai_dest.sandbox.calls import Request, read_call
 from airflow_provider_openai_dest.sandbox.gate import Gate
-from airflow_provider_openai_dest.sandbox.operations import OPERATIONS, Operation
+from airflow_provider_openai_dest.sandbox.operation import Operation
+from airflow_provider_openai_dest.sandbox.operations import OPERATIONS
 from airflow_provider_openai_dest.sandbox.pictures import draw_png
 from airflow_provider_openai_dest.sandbox.settings import SandboxSettings
 from airflow_provider_openai_dest.sandbox.state import SandboxState

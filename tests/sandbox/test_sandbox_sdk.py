@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -12,8 +11,9 @@ import pydantic
 import pytest
 from standardwebhooks import Webhook
 
-from airflow_provider_openai_dest.sandbox import DEMO_WEBHOOK_SECRET, running_sandbox
+from airflow_provider_openai_dest.sandbox import DEMO_WEBHOOK_SECRET
 from airflow_provider_openai_dest.sandbox.pictures import draw_png
+from airflow_provider_openai_dest.sandbox.speech import as_wav
 
 openai = pytest.importorskip("openai")
 
@@ -25,38 +25,22 @@ class Item(pydantic.BaseModel):
     kind: Literal["good", "bad"]
 
 
-@pytest.fixture(scope="module")
-def sandbox():
-    with running_sandbox(webhook_secret=DEMO_WEBHOOK_SECRET) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def client(sandbox):
-    with openai.OpenAI(
-        base_url=sandbox.base_url,
-        api_key="key",
-        max_retries=0,
-        webhook_secret=DEMO_WEBHOOK_SECRET,
-        http_client=httpx.Client(trust_env=False),
-        _strict_response_validation=True,
-    ) as client:
-        yield client
-
-
 def test_models(client):
     """The SDK lists models and reads one with its shutdown date."""
     assert "text-embedding-3-small" in {model.id for model in client.models.list()}
     assert client.models.retrieve("gpt-5").shutdown_date == "2026-12-11"
+    with pytest.raises(openai.NotFoundError):
+        client.models.retrieve("gpt-none")
 
 
-def test_embeddings(sandbox, client):
+def test_embeddings(settings, client):
     """The SDK reads floats, and the base64 that it asks for itself as the same vector."""
     wanted = {"model": "text-embedding-3-large", "input": ["a", "b"]}
     floats = client.embeddings.create(**wanted, encoding_format="float")
     # Its strict validation runs before it decodes base64, and so refuses every answer that it asked for itself.
-    with openai.OpenAI(base_url=sandbox.base_url, api_key="key", http_client=httpx.Client(trust_env=False)) as lenient:
-        decoded = lenient.embeddings.create(**wanted)
+    lenient = settings | {"_strict_response_validation": False}
+    with openai.OpenAI(**lenient, http_client=httpx.Client(trust_env=False)) as sdk:
+        decoded = sdk.embeddings.create(**wanted)
 
     assert [3072, 3072] == [len(item.embedding) for item in decoded.data]
     assert decoded.data == floats.data
@@ -75,24 +59,6 @@ def test_images(client):
     assert masked.usage.input_tokens_details.image_tokens > edited.usage.input_tokens_details.image_tokens
 
 
-def test_files(client):
-    """The SDK uploads, lists page by page, reads and deletes files."""
-    expiry = {"anchor": "created_at", "seconds": 3600}
-    files = [
-        client.files.create(file=(f"{n}.jsonl", io.BytesIO(b'{"n":%d}\n' % n)), purpose="batch", expires_after=expiry)
-        for n in range(3)
-    ]
-    listed = [file.id for file in client.files.list(purpose="batch", limit=2, order="asc")]
-    done = client.files.wait_for_processing(files[0].id, poll_interval=0)
-
-    assert listed == [file.id for file in files]
-    assert done.status == "processed"
-    assert client.files.content(files[1].id).content == b'{"n":1}\n'
-    assert client.files.delete(files[1].id).deleted
-    with pytest.raises(openai.NotFoundError):
-        client.files.retrieve(files[1].id)
-
-
 def test_responses(client):
     """The SDK reads a text answer, a parsed structured one, and a background one."""
     answer = client.responses.create(model="gpt-6-luna", input=[{"role": "user", "content": "hello there"}])
@@ -103,6 +69,20 @@ def test_responses(client):
     assert answer.usage.input_tokens == 3
     assert parsed.output_parsed == Item(title="hello there", kind="good")
     assert (queued.status, client.responses.retrieve(queued.id).status) == ("queued", "completed")
+
+
+def test_a_response_s_end(client):
+    """The SDK cancels a background response, and deletes one."""
+    queued = client.responses.create(model="gpt-6-luna", input="hello", background=True)
+    plain = client.responses.create(model="gpt-6-luna", input="hello")
+    cancelled = client.responses.cancel(queued.id)
+    client.responses.delete(plain.id)
+
+    assert (cancelled.status, cancelled.output) == ("cancelled", [])
+    with pytest.raises(openai.BadRequestError, match="synchronous"):
+        client.responses.cancel(client.responses.create(model="gpt-6-luna", input="hello").id)
+    with pytest.raises(openai.NotFoundError):
+        client.responses.retrieve(plain.id)
 
 
 def test_chat(client):
@@ -130,24 +110,101 @@ def test_speech(client):
     assert answer.content.startswith(b"RIFF")
 
 
+WAV = ("hi.wav", as_wav(b"\0\0" * 4800))
+TRANSCRIPTS = {
+    "json": ("gpt-transcribe", {}, lambda answer: (answer.text, answer.usage.type)),
+    "text": ("gpt-4o-transcribe", {}, lambda answer: answer),
+    "verbose_json": (
+        "whisper-1",
+        {"timestamp_granularities": ["word", "segment"]},
+        lambda answer: (answer.text, answer.duration, len(answer.words), answer.segments[0].end, answer.usage.seconds),
+    ),
+    "diarized_json": (
+        "gpt-4o-transcribe-diarize",
+        {"chunking_strategy": "auto"},
+        lambda answer: (answer.text, answer.segments[0].speaker),
+    ),
+    "srt": ("whisper-1", {}, lambda answer: answer),
+    "vtt": ("whisper-1", {}, lambda answer: answer),
+}
+TEXT = "Sandbox transcript of hi.wav."
+READ = {
+    "json": (TEXT, "tokens"),
+    "text": f"{TEXT}\n",
+    "verbose_json": (TEXT, 0.2, 4, 0.2, 1),
+    "diarized_json": (TEXT, "A"),
+    "srt": f"1\n00:00:00,000 --> 00:00:00,200\n{TEXT}\n\n\n",
+    "vtt": f"WEBVTT\n\n00:00:00.000 --> 00:00:00.200\n{TEXT}\n\n",
+}
+
+
+@pytest.mark.parametrize("response_format", TRANSCRIPTS)
+def test_transcriptions(client, response_format):
+    """The SDK reads a transcript in each of its forms."""
+    model, wanted, facts = TRANSCRIPTS[response_format]
+    answer = client.audio.transcriptions.create(file=WAV, model=model, response_format=response_format, **wanted)
+
+    assert facts(answer) == READ[response_format]
+
+
+@pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")  # the SDK's word on translations
+@pytest.mark.parametrize("response_format", ["json", "verbose_json"])
+def test_translations(client, response_format):
+    """The SDK reads a translation."""
+    answer = client.audio.translations.create(file=WAV, model="whisper-1", response_format=response_format)
+
+    assert answer.text == "Sandbox translation of hi.wav."
+
+
 @pytest.mark.parametrize(
-    ("rule", "error"),
+    ("file", "wanted", "param"),
     [
-        ("status=401", "AuthenticationError"),
-        ("status=403", "PermissionDeniedError"),
-        ("status=409", "ConflictError"),
-        ("status=422", "UnprocessableEntityError"),
-        ("status=429,code=insufficient_quota", "RateLimitError"),
-        ("status=503", "InternalServerError"),
-        ("reset_after_work", "APIConnectionError"),
+        (("a.txt", b"x"), {}, "file"),
+        (("a.wav", b""), {}, "file"),
+        (WAV, {"response_format": "srt"}, "response_format"),
+        (WAV, {"timestamp_granularities": ["word"]}, "timestamp_granularities"),
+        (WAV, {"temperature": 2}, "temperature"),
     ],
 )
-def test_errors(sandbox, client, rule, error):
-    """The SDK raises the exception that belongs to each fault."""
+def test_a_transcription_that_is_refused(client, file, wanted, param):
+    """What the API refuses of a transcription, the sandbox refuses, and the SDK says of which parameter."""
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.audio.transcriptions.create(file=file, model="gpt-transcribe", **wanted)
+
+    assert caught.value.param == param
+
+
+ERRORS = {
+    "status=400,code=bad": "BadRequestError",
+    "status=401": "AuthenticationError",
+    "status=403": "PermissionDeniedError",
+    "status=404": "NotFoundError",
+    "status=409": "ConflictError",
+    "status=422": "UnprocessableEntityError",
+    "status=429,code=insufficient_quota": "RateLimitError",
+    "status=500": "InternalServerError",
+    "status=503": "InternalServerError",
+    "reset": "APIConnectionError",
+    "reset_after_work": "APIConnectionError",
+    "truncated": "APIConnectionError",
+    "slow=5": "APITimeoutError",
+    "html200": "APIResponseValidationError",
+}
+
+
+@pytest.mark.parametrize("rule", ERRORS)
+def test_errors(sandbox, client, rule):
+    """The SDK raises the exception that belongs to each fault, and no other of its kind."""
+    wanted = {"model": "text-embedding-3-small", "input": "a", "encoding_format": "float"}
+    timeout = 0.1 if rule.startswith("slow") else 30
     sandbox.set_faults(rule)
-    with pytest.raises(getattr(openai, error)):
-        client.embeddings.create(model="text-embedding-3-small", input="a")
-    sandbox.set_faults()
+    try:
+        with pytest.raises(openai.APIError) as caught:
+            client.embeddings.create(**wanted, timeout=timeout)
+    finally:
+        sandbox.set_faults()
+
+    assert type(caught.value).__name__ == ERRORS[rule]
 
 
 def test_a_refusal_carries_its_code(client):
@@ -173,12 +230,14 @@ def test_what_the_inbox_takes_the_sdk_takes(sandbox, client):
     assert httpx.post(sandbox.inbox_url, content=body, headers=headers, trust_env=False).status_code == 200
 
 
-def test_a_streamed_response(client):
+def test_a_streamed_response(sync_client):
     """The SDK reads the events of a response, and puts its text together."""
-    with client.responses.stream(model="gpt-6-luna", input="hello there, how are you?") as stream:
+    with sync_client.responses.stream(model="gpt-6-luna", input="hello there, how are you?") as stream:
         kinds = [event.type for event in stream]
         whole = stream.get_final_response()
-    cut = list(client.responses.create(model="gpt-6-luna", input="elephant " * 99, max_output_tokens=16, stream=True))
+    cut = list(
+        sync_client.responses.create(model="gpt-6-luna", input="elephant " * 99, max_output_tokens=16, stream=True)
+    )
 
     assert whole.output_text == "Sandbox answer to 5 words: hello there, how are you?"
     assert ("response.created", "response.completed") == (kinds[0], kinds[-1])
@@ -186,17 +245,28 @@ def test_a_streamed_response(client):
     assert ("response.incomplete", "incomplete") == (cut[-1].type, cut[-1].response.status)
 
 
-def test_a_streamed_chat(client):
+def test_a_streamed_chat(sync_client):
     """The SDK reads the chunks of a chat, its usage where it was asked for, and puts the messages together."""
     messages = [{"role": "user", "content": "hello there, how are you?"}]
     wanted = {"model": "gpt-6-luna", "messages": messages, "stream_options": {"include_usage": True}}
-    with client.chat.completions.stream(**wanted) as stream:
+    with sync_client.chat.completions.stream(**wanted) as stream:
         whole = stream.get_final_completion()
-    chunks = list(client.chat.completions.create(model="gpt-6-luna", messages=messages, n=2, stream=True))
+    chunks = list(sync_client.chat.completions.create(model="gpt-6-luna", messages=messages, n=2, stream=True))
 
     assert whole.choices[0].message.content == "Sandbox answer to 5 words: hello there, how are you?"
     assert (whole.choices[0].finish_reason, whole.usage.prompt_tokens > 0) == ("stop", True)
     assert ({0, 1}, {None}) == ({chunk.choices[0].index for chunk in chunks}, {chunk.usage for chunk in chunks})
+
+
+def test_both_clients_read_streams(client):
+    """Each event and each chunk is read by the asynchronous client as well."""
+    events = list(client.responses.create(model="gpt-6-luna", input="hello there", stream=True))
+    messages = [{"role": "user", "content": "hello there"}]
+    chunks = list(client.chat.completions.create(model="gpt-6-luna", messages=messages, stream=True))
+
+    assert events[-1].response.output_text == "Sandbox answer to 2 words: hello there"
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+    assert text == "Sandbox answer to 2 words: hello there"
 
 
 def test_an_error_within_a_stream(sandbox, client):
