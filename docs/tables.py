@@ -42,6 +42,8 @@ from airflow_provider_openai_dest.sandbox.settings import SandboxSettings
 from airflow_provider_openai_dest.sinks.folder import RowLog
 from airflow_provider_openai_dest.sinks.results import ResultsSink
 from airflow_provider_openai_dest.sources.record import Record
+from airflow_provider_openai_dest.validation.body_check import names_of
+from airflow_provider_openai_dest.validation.catalogue import MODELS, model_of
 
 _PARAM = re.compile(r"^:param (\w+):\s*(.*?)(?=^:\w|\n\s*\n|\Z)", re.MULTILINE | re.DOTALL)
 _ROLE = re.compile(r":\w+:`[~.]*([^`]+)`")
@@ -517,6 +519,7 @@ _ROOMS = {
     "connection": "settings read from a connection, HTTP clients, tokens, kinds of server, the origin pin, redaction",
     "sources": "records out of values and files: `record.py` is the type",
     "rendering": "records into requests: placeholders, bodies, packs, forms, URLs, and the dialect of a server",
+    "validation": "what a body may hold: a model for each of the main endpoints, and what checks bodies by it",
     "delivery": "requests into outcomes: verdicts, attempts, rate limit, dispatcher, answers",
     "sinks": "where outcomes go: rows, quarantine, binary files, webhook",
     "checkpoint": "which records are settled, read back from the rows",
@@ -533,6 +536,13 @@ _ROOMS = {
     "sensors": "Airflow sensors",
     "triggers": "Airflow triggers, which only poll",
 }
+
+
+def body_models() -> str:
+    """Print which fields of which endpoints' bodies are looked at."""
+    models = ((name, model_of(ENDPOINTS[name])) for name in MODELS)
+    rows = ((code(name), codes(sorted(names_of(model)))) for name, model in models if model)
+    return table(("Endpoint", "Fields that are looked at"), rows)
 
 
 def rooms() -> str:

@@ -15,7 +15,18 @@ PROGRAM = "python -m airflow_provider_openai_dest"
 SUMMARY = "Send data sets to OpenAI endpoints without a Dag, look before it costs money, and test a connection."
 
 _ACCOUNT = ("conn_id", "base_url")
-_REQUESTS = ("input", "input_format", "endpoint", "body", "model", "key", "missing", "files_root", *_ACCOUNT)
+_REQUESTS = (
+    "input",
+    "input_format",
+    "endpoint",
+    "body",
+    "model",
+    "key",
+    "missing",
+    "validate",
+    "files_root",
+    *_ACCOUNT,
+)
 _LIMITS = ("max_cost", "max_tokens_total", "max_requests", "max_errors", "max_error_rate", "concurrency")
 
 

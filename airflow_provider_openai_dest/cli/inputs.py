@@ -27,6 +27,7 @@ from airflow_provider_openai_dest.sinks.folder import Folder
 from airflow_provider_openai_dest.sources.files import FilesSource
 from airflow_provider_openai_dest.sources.quarantine import QuarantineSource, is_quarantine
 from airflow_provider_openai_dest.sources.record import Source
+from airflow_provider_openai_dest.validation.body_check import check_of, default_for
 
 ENVIRONMENT = {"organization": "OPENAI_ORG_ID", "project": "OPENAI_PROJECT_ID"}
 """Extra fields of a connection, and the variables of OpenAI's own client that stand for them."""
@@ -68,10 +69,23 @@ class Inputs:
         self._template = [body, fields, options.missing]
         named = {**_fields_of(body), **fields}
         self.model = model if isinstance(model := named.get("model"), str) else None
-        spoken = dialect_of(self.settings).spoken(self.endpoint, named)
-        form = RequestForm(spoken, base_url=self.settings.base_url, files=_references(options.files_root))
-        self.renderer = new_renderer(form, BodyTemplate(body, fields=fields, missing=options.missing))
+        template = BodyTemplate(body, fields=fields, missing=options.missing)
+        form = self._form(template, {*named}, options)
+        self.renderer = new_renderer(form, template)
         self.source = open_input(options.input, key=options.key, file_format=options.input_format)
+
+    def _form(self, template: BodyTemplate, named: set[str], options: Namespace) -> RequestForm:
+        spoken = dialect_of(self.settings).spoken(self.endpoint, named)
+        validate = options.validate or default_for(self.settings.server)
+        in_url = {"model"} if self.settings.deployment else set()
+        self.check = check_of(spoken, template, validate, in_url=in_url)
+        return RequestForm(
+            spoken,
+            base_url=self.settings.base_url,
+            files=_references(options.files_root),
+            check=self.check,
+            has_rules=validate == "strict",
+        )
 
     @property
     def one_model(self) -> str | None:

@@ -57,6 +57,11 @@ OPTIONS: Mapping[str, Option] = {
         default="reject",
         help="what a record without a field of the body gets (reject)",
     ),
+    "validate": _option(
+        "--validate",
+        choices=("strict", "warn", "off"),
+        help="what a body gets that the API would refuse (strict; for servers that are not OpenAI's: warn)",
+    ),
     "files_root": _option("--files-root", metavar="FOLDER", help="folder that files named by records must be in"),
     "results": _option(
         "--results", required=True, metavar="FOLDER", help="where answers and state are kept: run it again to go on"

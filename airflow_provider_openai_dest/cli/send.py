@@ -93,6 +93,8 @@ def _deliver(options: Namespace, inputs: Inputs, run: _Run) -> int:
     if run.is_passing:
         row |= dict.fromkeys(("results", "rows", "quarantine"))
     log_end(log, row)
+    if inputs.check is not None:
+        inputs.check.tell_sent()
     print_json(row | {"preview": run.view.shown(MAX_XCOM_BYTES)} if run.view else row)
     if signals:
         return INTERRUPTED

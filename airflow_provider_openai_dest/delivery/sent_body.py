@@ -16,10 +16,11 @@ from airflow_provider_openai_dest.rendering.packing import packed_body
 from airflow_provider_openai_dest.rendering.request import Pack, RenderedRequest
 
 
-def with_bodies(secrets: Sequence[str]) -> ReadOutcomes:
+def with_bodies(secrets: Sequence[str], read_whole: ReadOutcomes = read_outcomes) -> ReadOutcomes:
     """Give a reader of outcomes that adds to each rejected one the body that was sent for it.
 
     :param secrets: what is hidden in it, as is all that has the shape of a secret.
+    :param read_whole: gives the outcomes.
     """
 
     def read(endpoint: EndpointTemplate, request: RenderedRequest, conclusion: Conclusion) -> list[Outcome]:
@@ -27,7 +28,7 @@ def with_bodies(secrets: Sequence[str]) -> ReadOutcomes:
             replace(outcome, body=redact(sent_body(endpoint, request, place), secrets))
             if outcome.status is Status.REJECTED
             else outcome
-            for place, outcome in enumerate(read_outcomes(endpoint, request, conclusion))
+            for place, outcome in enumerate(read_whole(endpoint, request, conclusion))
         ]
 
     return read

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from airflow.sdk import BaseOperator
@@ -92,14 +92,71 @@ def is_final(*values: Any) -> bool:
     return not any(has_jinja(value) or has_reference(value) for value in values)
 
 
-def refuse_unknown(operator: type, keywords: Mapping[str, Any]) -> None:
-    """Raise ConfigurationError for keywords that neither the operator nor Airflow knows, with the nearest names."""
+FOREIGN = {
+    "api_key": "the key stands in the connection that conn_id names",
+    "base_url": "the address stands in the connection that conn_id names",
+    "batch_size": "records are packed up to the endpoint's own limits; webhook_batch_size is that of the webhook",
+    "chunk_size": "records are packed up to the endpoint's own limits",
+    "deferrable": "nothing is deferred, since a triggerer that restarts would send and pay again; see max_wait",
+    "input_text": "write input, or body={'input': ...}",
+    "max_concurrency": "write concurrency",
+    "max_retries": "requests are sent again as the answers ask for; retries is that of the task",
+    "openai_conn_id": "write conn_id",
+    "output_path": "write results",
+    "request_timeout": "the timeout stands in the connection that conn_id names",
+    "response_model": "write text_format",
+    "rpm": "write requests_per_minute",
+    "timeout": "the timeout stands in the connection that conn_id names; execution_timeout is that of the task",
+    "tpm": "write tokens_per_minute",
+}
+"""Keywords of other providers and clients, and where that goes here."""
+
+
+def unknown_faults(
+    operator: type, keywords: Mapping[str, Any], body_fields: Callable[[], Iterable[str]] = tuple
+) -> dict[str, str]:
+    """Find keywords that neither the operator nor Airflow knows; gives what is wrong with each, and where it goes.
+
+    :param body_fields: gives the fields of the request's body, which are no keywords; asked only when one is unknown.
+    """
     known = set(_keywords(operator))
     unknown = [name for name in keywords if name not in known and not name.startswith("_")]
-    if unknown:
-        raise ConfigurationError(
-            *(f"{operator.__name__} has no keyword {name!r}: {nearest(name, known)}" for name in unknown)
-        )
+    fields = set(body_fields()) if unknown else set()
+    place = "fields" if {"endpoint", "url"} & inspect.signature(operator).parameters.keys() else "body"
+    return {
+        name: f"{operator.__name__} has no keyword {name!r}: {_hint(name, known, fields, place)}" for name in unknown
+    }
+
+
+def _hint(name: str, known: set[str], body_fields: set[str], place: str) -> str:
+    if name in body_fields:
+        return f"it is a field of the request: {place}={{{name!r}: ...}}"
+    return FOREIGN.get(name) or nearest(name, known)
+
+
+def refuse(*faults: str) -> None:
+    """Raise ConfigurationError with these faults, when there are any."""
+    if faults:
+        raise ConfigurationError(*faults)
+
+
+def refuse_unknown(operator: type, keywords: Mapping[str, Any]) -> None:
+    """Raise ConfigurationError for keywords that neither the operator nor Airflow knows, with the nearest names."""
+    refuse(*unknown_faults(operator, keywords).values())
+
+
+def check_all(checks: Iterable[Callable[[], object]]) -> None:
+    """Run all checks, and raise one ConfigurationError with the faults of all."""
+    errors: list[ConfigurationError] = []
+    for check in checks:
+        try:
+            check()
+        except ConfigurationError as error:
+            errors.append(error)
+    if len({type(error) for error in errors}) > 1:
+        raise ConfigurationError(*(fault for error in errors for fault in error.faults))
+    if errors:
+        raise type(errors[0])(*dict.fromkeys(fault for error in errors for fault in error.faults))
 
 
 def check_words(words: Mapping[str, tuple[str | None, Sequence[str]]]) -> None:

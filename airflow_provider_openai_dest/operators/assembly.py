@@ -23,7 +23,7 @@ from airflow_provider_openai_dest.connection.token import TokenSource
 from airflow_provider_openai_dest.connection.webhook_settings import WebhookSettings
 from airflow_provider_openai_dest.delivery.addressing import ApiAddress
 from airflow_provider_openai_dest.delivery.aiohttp_wire import AiohttpWire
-from airflow_provider_openai_dest.delivery.answer import read_outcomes
+from airflow_provider_openai_dest.delivery.answer import ReadOutcomes, read_outcomes
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.delivery.billing import Billing
 from airflow_provider_openai_dest.delivery.budget import Budget
@@ -144,6 +144,7 @@ class Delivery:
     :param billing: puts a cost on what was answered.
     :param preview: looks at what is sent and answered.
     :param quarantine_unknown: reject records that a try which died may have sent, where they would be sent again.
+    :param read: gives the outcomes of an answer.
     """
 
     def __init__(
@@ -163,6 +164,7 @@ class Delivery:
         billing: Billing | None = None,
         preview: Preview | None = None,
         quarantine_unknown: bool = False,
+        read: ReadOutcomes = read_outcomes,
     ) -> None:
         self._log = log
         self._ownership = ownership or Ownership()
@@ -182,7 +184,7 @@ class Delivery:
             dispatcher=dispatcher,
             sinks=self._sinks(storage),
             keep=_keeping(BinaryFiles(log.folder, endpoint), storage.extract),
-            read=preview.read if preview else with_bodies(secrets) if storage.quarantine_body else read_outcomes,
+            read=preview.read if preview else with_bodies(secrets, read) if storage.quarantine_body else read,
             billing=billing,
             earlier=self._earlier() if self._forwarding or self._replay else log.settled(),
             fates=Fates(

@@ -48,7 +48,8 @@ def previewing(operator: OpenAISendRecordsOperator, source: Source) -> tuple[Sou
     """Give what is sent: the whole source, or its first records with somebody who looks at them."""
     if operator.preview is None:
         return source, None
-    return FirstRecords(source, operator.preview), Preview(OpenAIDestHook(operator.conn_id).settings.secrets)
+    secrets = OpenAIDestHook(operator.conn_id).settings.secrets
+    return FirstRecords(source, operator.preview), Preview(secrets, operator.read_answers())
 
 
 def log_preview(operator: OpenAISendRecordsOperator, preview: Preview) -> list[dict[str, Any]]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_openai_dest.exceptions import ConfigurationError
-from airflow_provider_openai_dest.operators.arguments import is_final, refuse_fixed
+from airflow_provider_openai_dest.operators.arguments import is_final, refuse, refuse_fixed
 from airflow_provider_openai_dest.operators.send_records import OpenAISendRecordsOperator
 from airflow_provider_openai_dest.rendering.image_rules import OF_A_FORMAT, image_faults, is_reference
 from airflow_provider_openai_dest.rendering.placeholders import parse_text
@@ -89,8 +88,17 @@ class OpenAICreateImageOperator(OpenAISendRecordsOperator):
         }
         endpoint = "create_image" if image is None else "create_image_edit"
         super().__init__(endpoint=endpoint, fields=fields, **kwargs)
-        if faults := [*_edit_faults(self.fields, self.files_root), *_constant_faults(self.fields, self.body)]:
-            raise ConfigurationError(*faults)
+
+    def argument_checks(self) -> Iterable[Callable[[], object]]:
+        """Give what looks at the arguments, the images and what depends on the model as well."""
+        yield from super().argument_checks()
+        yield self._check_images
+
+    def _check_images(self) -> None:
+        faults = list(_edit_faults(self.fields, self.files_root))
+        if self.validate in (None, "strict"):
+            faults += _constant_faults(self.fields, self.body)
+        refuse(*faults)
 
     def renderer(self, form: RequestForm) -> Renderer:
         """Make what renders new images, or edits in the form that each record's images need."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, Literal, get_args
 
-from airflow_provider_openai_dest.exceptions import ConfigurationError
-from airflow_provider_openai_dest.operators.arguments import check_numbers, check_words, refuse_fixed
+from airflow_provider_openai_dest.operators.arguments import check_numbers, check_words, refuse, refuse_fixed
 from airflow_provider_openai_dest.operators.send_records import OpenAISendRecordsOperator
 from airflow_provider_openai_dest.rendering.long_inputs import (
     MAX_INPUT_TOKENS,
@@ -62,7 +62,6 @@ class OpenAIEmbeddingOperator(OpenAISendRecordsOperator):
         self.chunk_average = chunk_average
         self.encoding_name = encoding_name
         self.vectors = vectors
-        self._check_cutting()
         fields = {"model": model, "input": input, "dimensions": dimensions, "user": user}
         super().__init__(endpoint="create_embedding", fields=fields, **kwargs)
 
@@ -91,18 +90,20 @@ class OpenAIEmbeddingOperator(OpenAISendRecordsOperator):
         """Tell whether files of JSON Lines show the numbers of a vector."""
         return self.vectors == "numbers"
 
+    def argument_checks(self) -> Iterable[Callable[[], object]]:
+        """Give what looks at the arguments, those of cutting as well."""
+        yield from super().argument_checks()
+        words = {"long_input": (self.long_input, get_args(LongInput)), "vectors": (self.vectors, get_args(Vectors))}
+        yield partial(check_words, words)
+        bounds = {
+            "chunk_tokens": (self.chunk_tokens, 1, MOST_CHUNK_TOKENS),
+            "chunk_overlap": (self.chunk_overlap, 0, None),
+        }
+        yield partial(check_numbers, bounds)
+        yield self._check_cutting
+
     def _check_cutting(self) -> None:
-        check_words(
-            {"long_input": (self.long_input, get_args(LongInput)), "vectors": (self.vectors, get_args(Vectors))}
-        )
-        check_numbers(
-            {
-                "chunk_tokens": (self.chunk_tokens, 1, MOST_CHUNK_TOKENS),
-                "chunk_overlap": (self.chunk_overlap, 0, None),
-            }
-        )
-        if faults := tuple(self._faults_of_cutting()):
-            raise ConfigurationError(*faults)
+        refuse(*self._faults_of_cutting())
 
     def _faults_of_cutting(self) -> Iterator[str]:
         given = {
@@ -112,5 +113,7 @@ class OpenAIEmbeddingOperator(OpenAISendRecordsOperator):
         }
         if self.long_input != "chunk":
             yield from (f'{name}= needs long_input="chunk"' for name, is_given in given.items() if is_given)
-        elif self.chunk_overlap >= (size := self.chunk_tokens or MAX_INPUT_TOKENS):
+            return
+        size = self.chunk_tokens or MAX_INPUT_TOKENS
+        if type(size) is int and type(self.chunk_overlap) is int and self.chunk_overlap >= size:
             yield f"chunk_overlap={self.chunk_overlap} must be less than the {size} tokens of a chunk"

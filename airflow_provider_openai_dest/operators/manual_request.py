@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, get_args
 
 from airflow_provider_openai_dest.connection.base_url import DEFAULT_BASE_URL
 from airflow_provider_openai_dest.endpoints.catalogue import find_operation
 from airflow_provider_openai_dest.endpoints.template import Content, EndpointTemplate
-from airflow_provider_openai_dest.exceptions import ConfigurationError, nearest
-from airflow_provider_openai_dest.operators.arguments import is_final, refuse_double_braces, refuse_fixed
+from airflow_provider_openai_dest.exceptions import ConfigurationError
+from airflow_provider_openai_dest.operators.arguments import check_words, is_final, refuse_double_braces, refuse_fixed
 from airflow_provider_openai_dest.operators.send_records import OpenAISendRecordsOperator
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
+from airflow_provider_openai_dest.rendering.body_fault import Validate
 from airflow_provider_openai_dest.rendering.request_headers import RequestHeaders
 from airflow_provider_openai_dest.rendering.target import Target
 
@@ -38,6 +40,8 @@ class OpenAIManualRequestOperator(OpenAISendRecordsOperator):
         where the method has a body. With ``none`` the body's fields become the query.
     :param headers: further headers of each request; ``{message.field}`` may stand in their values.
     :param file_fields: fields of a multipart body that name files, which must be below ``files_root``.
+    :param validate: ``strict``, ``warn`` or ``off``, where the URL is an operation whose bodies are known; a request by
+        hand may be meant as it is, so the default sends it.
     """
 
     template_fields: Sequence[str] = (*OpenAISendRecordsOperator.template_fields, "url", "query", "headers")
@@ -51,22 +55,18 @@ class OpenAIManualRequestOperator(OpenAISendRecordsOperator):
         content_format: Content | None = None,
         headers: Mapping[str, str] | None = None,
         file_fields: Sequence[str] = (),
+        validate: Validate = "warn",
         **kwargs: Any,
     ) -> None:
         refuse_fixed(type(self), kwargs, "endpoint")
-        if method.upper() not in METHODS:
-            raise ConfigurationError(f"unknown method {method!r}: {nearest(method.upper(), METHODS)}")
-        if content_format is not None and content_format not in get_args(Content):
-            known = get_args(Content)
-            raise ConfigurationError(f"unknown content_format {content_format!r}: {nearest(content_format, known)}")
+        check_words({"method": (method.upper(), METHODS), "content_format": (content_format, get_args(Content))})
         self.url = url
         self.method = method.upper()
         self.content_format = content_format or ("none" if self.method in _WITHOUT_BODY else "json")
         self.query = dict(query or {})
         self.headers = dict(headers or {})
         self.file_fields = tuple(file_fields)
-        super().__init__(endpoint=self.endpoint_template(), **kwargs)
-        self._check_request()
+        super().__init__(endpoint=self.endpoint_template(), validate=validate, **kwargs)
 
     def endpoint_template(self) -> EndpointTemplate:
         """Make the template of this request, with what is known of the answers of an operation that has a name."""
@@ -112,18 +112,20 @@ class OpenAIManualRequestOperator(OpenAISendRecordsOperator):
             headers=self.headers,
             query=self.query_template(),
             files=file_references(self.files_root, self.storage_conn_id),
+            check=self.body_check(settings),
         )
 
-    def _check_request(self) -> None:
-        """Raise ConfigurationError for what can be told of the request before the task runs."""
-        refuse_double_braces(self.query, "query")
-        refuse_double_braces(self.headers, "headers")
+    def argument_checks(self) -> Iterable[Callable[[], object]]:
+        """Give what looks at the arguments, those of the request as well."""
+        yield from super().argument_checks()
+        yield partial(refuse_double_braces, self.query, "query")
+        yield partial(refuse_double_braces, self.headers, "headers")
         if is_final(self.url):
-            _check_url(self.url)
+            yield partial(_check_url, self.url)
         if is_final(self.query):
-            self.query_template()
+            yield self.query_template
         if is_final(self.headers):
-            RequestHeaders(self.headers)
+            yield partial(RequestHeaders, self.headers)
 
 
 def _check_url(url: str) -> None:

@@ -92,6 +92,7 @@ def prepare(
         secrets=settings.secrets,
         billing=Billing(prices, budget) if prices or budget else None,
         preview=preview,
+        read=operator.read_answers(),
         meter=meter_of(context, endpoint=endpoint.name, model=model),
     )
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
@@ -14,40 +14,43 @@ from airflow_provider_openai_dest.exceptions import ConfigurationError, Transien
 from airflow_provider_openai_dest.operators.arguments import (
     as_data,
     as_literal,
-    check_numbers,
-    check_seconds,
-    check_words,
+    check_all,
     has_jinja,
-    is_final,
-    refuse_double_braces,
-    refuse_unknown,
+    refuse,
+    unknown_faults,
+)
+from airflow_provider_openai_dest.operators.delivery_arguments import (
+    OnMismatch,
+    OnUnknown,
+    ResultsFormat,
+    ResultsOrder,
+    Resume,
+    body_fields,
+    check_completeness,
+    delivery_checks,
 )
 from airflow_provider_openai_dest.operators.end_of_run import log_end
 from airflow_provider_openai_dest.operators.failures import told_to_airflow
 from airflow_provider_openai_dest.operators.retry_policy import set_default_policy
 from airflow_provider_openai_dest.rendering.body import BodyTemplate, Missing, default_body
-from airflow_provider_openai_dest.sources.keys import parse_key
+from airflow_provider_openai_dest.rendering.body_fault import Validate
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
     from airflow_provider_openai_dest.connection.settings import ConnectionSettings
+    from airflow_provider_openai_dest.delivery.answer import ReadOutcomes
     from airflow_provider_openai_dest.delivery.budget_limits import BudgetLimits
     from airflow_provider_openai_dest.delivery.extraction import Extraction
+    from airflow_provider_openai_dest.delivery.text_format import TextFormat
     from airflow_provider_openai_dest.delivery.tolerance import Tolerance
     from airflow_provider_openai_dest.operators.assembly import Delivery
     from airflow_provider_openai_dest.rendering.duplicates import Originals
     from airflow_provider_openai_dest.rendering.long_inputs import LongInputs
     from airflow_provider_openai_dest.rendering.renderer import Renderer, RequestForm
     from airflow_provider_openai_dest.sources.record import Source
-
-OnUnknown = Literal["resend", "quarantine"]
-ResultsFormat = Literal["jsonl", "jsonl.gz", "parquet"]
-ResultsOrder = Literal["completion", "input"]
-Resume = Literal["auto", "always", "never"]
-OnMismatch = Literal["fail", "restart"]
-FORMATS = ("csv", "json", "jsonl", "ndjson", "tsv")
+    from airflow_provider_openai_dest.validation.body_check import BodyCheck
 
 
 class OpenAISendRecordsOperator(BaseOperator):
@@ -72,6 +75,13 @@ class OpenAISendRecordsOperator(BaseOperator):
         is the fields alone when they make a whole body, else the whole record, ``{message.json}``.
     :param fields: body fields set on top of ``body``.
     :param missing: what a missing field does: ``reject`` the record, send ``null``, or ``omit`` the field.
+    :param validate: what is done with a body that the API would certainly refuse: ``strict`` rejects the record unsent
+        (and fails the task at its start when all records share the fault), ``warn`` logs the first of each kind and
+        sends it, ``off`` looks at the required fields alone. Default: ``strict``, and ``warn`` for servers that are
+        not OpenAI's.
+    :param text_format: form of the answer's text, for chat completions and responses: a pydantic model, a dataclass, a
+        TypedDict, a JSON Schema, or the dotted path of one. The API is told to keep to it, and each answer holds the
+        object under ``output_parsed``; a text that does not fit rejects the record and is kept.
     :param extract: fields of the answer that are kept in the place of all of it, each with its path, such as
         ``{"text": "output[0].content[0].text"}``. What an answer lacks is null; one that has none is rejected.
     :param results: folder, as a path or URI, for the outcomes; default ``[openai_dest] results_path`` with folders
@@ -136,6 +146,8 @@ class OpenAISendRecordsOperator(BaseOperator):
         body: Any = None,
         fields: dict[str, Any] | None = None,
         missing: Missing = "reject",
+        validate: Validate | None = None,
+        text_format: Any = None,
         extract: Mapping[str, str] | None = None,
         results: str | None = None,
         results_format: ResultsFormat = "jsonl",
@@ -169,11 +181,9 @@ class OpenAISendRecordsOperator(BaseOperator):
         files_root: str | None = None,
         **kwargs: Any,
     ) -> None:
-        refuse_unknown(type(self), kwargs)
-        super().__init__(**kwargs)
+        unknown = unknown_faults(type(self), kwargs, partial(body_fields, endpoint))
+        super().__init__(**{name: value for name, value in kwargs.items() if name not in unknown})
         set_default_policy(self)
-        if records is not None and source is not None:
-            raise ConfigurationError("give records or source, not both")
         self.endpoint = endpoint
         self.conn_id = conn_id
         self.records = as_literal(records)
@@ -184,6 +194,8 @@ class OpenAISendRecordsOperator(BaseOperator):
         self.body = body
         self.fields = {name: value for name, value in (fields or {}).items() if value is not None}
         self.missing = missing
+        self.validate = validate
+        self.text_format = text_format
         self.extract = extract
         self.results = results
         self.results_format = results_format
@@ -215,8 +227,9 @@ class OpenAISendRecordsOperator(BaseOperator):
         self._sends_once = records is None and source is None
         self._records_are_text = isinstance(records, str) and has_jinja(records)
         self._delivery: Delivery | None = None
+        self._body_check: BodyCheck | None = None
         self._is_killed = False
-        self._check_arguments()
+        check_all([partial(refuse, *unknown.values()), *self.argument_checks()])
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Deliver the records and return the manifest."""
@@ -246,7 +259,35 @@ class OpenAISendRecordsOperator(BaseOperator):
 
     def body_template(self) -> BodyTemplate:
         """Read the template of the body; raises InvalidTemplateError with the place."""
-        return BodyTemplate(self._body_or_default(), fields=self.fields, missing=self.missing)
+        return BodyTemplate(self._body_or_default(), fields=self._whole_fields(), missing=self.missing)
+
+    def wanted_format(self) -> TextFormat | None:
+        """Read the form of the answers' texts; None where any will do. Raises ConfigurationError."""
+        if self.text_format is None:
+            return None
+        from airflow_provider_openai_dest.delivery.text_format import TextFormat
+
+        return TextFormat(self.text_format, self.endpoint_template())
+
+    def read_answers(self) -> ReadOutcomes:
+        """Give what makes outcomes of an answer: as it is, or with its text parsed."""
+        from airflow_provider_openai_dest.delivery.answer import read_outcomes
+
+        wanted = self.wanted_format()
+        return wanted.reading(read_outcomes) if wanted else read_outcomes
+
+    def body_check(self, settings: ConnectionSettings) -> BodyCheck | None:
+        """Look at what all bodies share, and make what looks at the rest; raises ConfigurationError with all faults."""
+        endpoint = self.spoken_endpoint(settings)
+        check_completeness(self, endpoint.required)
+        if self.validate == "off":
+            return None
+        from airflow_provider_openai_dest.validation.body_check import check_of, default_for
+
+        validate = self.validate or default_for(settings.server)
+        in_url = {"model"} if settings.deployment else set()
+        self._body_check = check_of(endpoint, self.body_template(), validate, in_url=in_url)
+        return self._body_check
 
     def read_source(self) -> Source:
         """Open what the records are read from."""
@@ -304,6 +345,8 @@ class OpenAISendRecordsOperator(BaseOperator):
             self.spoken_endpoint(settings),
             base_url=settings.base_url,
             files=file_references(self.files_root, self.storage_conn_id),
+            check=self.body_check(settings),
+            has_rules=self.validate in (None, "strict"),
         )
 
     def spoken_endpoint(self, settings: ConnectionSettings) -> EndpointTemplate:
@@ -316,7 +359,9 @@ class OpenAISendRecordsOperator(BaseOperator):
 
     def template_parts(self) -> list[Any]:
         """Give what shapes the requests: if it changes under a half-done delivery, the delivery is refused."""
-        return [self._body_or_default(), self.fields, self.missing]
+        parts = [self._body_or_default(), self.fields, self.missing]
+        wanted = self.wanted_format()
+        return [*parts, wanted.schema] if wanted else parts
 
     def extraction(self) -> Extraction | None:
         """Read which fields of an answer are kept; None keeps all of it. Raises ConfigurationError."""
@@ -372,11 +417,13 @@ class OpenAISendRecordsOperator(BaseOperator):
         manifest = delivery.run(source)
         row = manifest.as_dict()
         log_end(self.log, row)
+        if self._body_check is not None:
+            self._body_check.tell_sent()
         if preview:
             row["preview"] = log_preview(self, preview)
         try:
             delivery.raise_failure(manifest, webhook_required=self.webhook_required)
-            self._tolerance().check(manifest)
+            self.tolerance().check(manifest)
         except Exception:
             context["ti"].xcom_push(key="return_value", value=row)
             raise
@@ -387,46 +434,22 @@ class OpenAISendRecordsOperator(BaseOperator):
     def _body_or_default(self) -> Any:
         return default_body(self.endpoint_template(), self.fields) if self.body is None else self.body
 
-    def _check_arguments(self) -> None:
-        """Raise ConfigurationError for what can be told before the task runs."""
-        check_words(
-            {
-                "missing": (self.missing, get_args(Missing)),
-                "on_unknown": (self.on_unknown, get_args(OnUnknown)),
-                "results_format": (self.results_format, get_args(ResultsFormat)),
-                "results_order": (self.results_order, get_args(ResultsOrder)),
-                "resume": (self.resume, get_args(Resume)),
-                "on_mismatch": (self.on_mismatch, get_args(OnMismatch)),
-                "source_format": (self.source_format, FORMATS),
-            }
-        )
-        check_numbers(
-            {
-                "max_errors": (self.max_errors, 0, None),
-                "webhook_batch_size": (self.webhook_batch_size, 1, None),
-                "concurrency": (self.concurrency, 1, 512),
-                "requests_per_minute": (self.requests_per_minute, 1, None),
-                "tokens_per_minute": (self.tokens_per_minute, 1, None),
-                "images_per_minute": (self.images_per_minute, 1, None),
-                "requests_per_day": (self.requests_per_day, 1, None),
-                "ambiguous_retries": (self.ambiguous_retries, 0, None),
-                "max_xcom_bytes": (self.max_xcom_bytes, 0, None),
-                "preview": (self.preview, 1, None),
-            }
-        )
-        check_seconds({"max_wait": (self.max_wait, 1)})
-        self._tolerance()
-        self.budget_limits()
-        self.extraction()
-        refuse_double_braces(self.body, "body")
-        refuse_double_braces(self.fields, "fields")
-        if self.key is not None and is_final(self.key):
-            parse_key(self.key)
-        self.endpoint_template()
-        if is_final(self.body, self.fields):
-            self.body_template()
+    def _whole_fields(self) -> dict[str, Any]:
+        """Give the fields, with the format that the answers are to have."""
+        wanted = self.wanted_format()
+        if wanted is None:
+            return self.fields
+        held = {**self.body, **self.fields} if isinstance(self.body, Mapping) else self.fields
+        if isinstance(self.body, str) and wanted.field in (BodyTemplate(self.body, missing=self.missing).names() or ()):
+            raise ConfigurationError(f"text_format: write the body as an object, so that its {wanted.field!r} is kept")
+        return {**self.fields, wanted.field: wanted.body_field(held.get(wanted.field))}
 
-    def _tolerance(self) -> Tolerance:
+    def argument_checks(self) -> Iterable[Callable[[], object]]:
+        """Give what looks at the arguments before the task runs; the faults of all are told at once."""
+        return delivery_checks(self)
+
+    def tolerance(self) -> Tolerance:
+        """Give how many records may be rejected; raises ConfigurationError for what is no tolerance."""
         from airflow_provider_openai_dest.delivery.tolerance import Tolerance
 
         return Tolerance(max_error_rate=self.max_error_rate, max_errors=self.max_errors)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, get_args
 
-from airflow_provider_openai_dest.exceptions import ConfigurationError, nearest
+from airflow_provider_openai_dest.exceptions import nearest
 from airflow_provider_openai_dest.operators.airflow_versions import default_deferrable
 from airflow_provider_openai_dest.operators.arguments import (
     check_numbers,
     check_seconds,
     check_words,
     is_final,
+    refuse,
     refuse_fixed,
 )
 from airflow_provider_openai_dest.operators.failures import told_to_airflow
@@ -104,10 +106,11 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
         **kwargs: Any,
     ) -> None:
         refuse_fixed(type(self), kwargs, "endpoint", "fields", "deduplicate")
-        _refuse_faults(_source_faults(files, file, kwargs))
-        _refuse_faults(_form_faults(purpose, file_format, expires_after))
-        if wait and (kwargs.get("extract") or {"id": "id"}).get("id") != "id":
-            raise ConfigurationError("wait=True looks for the files' ids in the answers: add 'id': 'id' to extract=")
+        self._own_faults = (
+            *_source_faults(files, file, kwargs),
+            *_form_faults(purpose, file_format, expires_after),
+            *_waiting_faults(kwargs.get("extract") if wait else None),
+        )
         named = "{message.uri}" if files is not None else file
         fields = {"purpose": purpose, "file": named, "expires_after": expires_after}
         self.files = files
@@ -128,15 +131,22 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
         self.poll_interval = poll_interval
         self._files_found: dict[str, Any] | None = None
         super().__init__(endpoint="upload_file", fields=fields, **kwargs)
-        if is_final(line):
-            self._line_template()
-        if is_final(file_per):
-            read_file_per(file_per)
-        if filename is not None and is_final(filename):
-            parse_text(filename, "filename")
-        check_words({"file_format": (file_format, get_args(FileFormat))})
-        check_numbers({"part_size": (part_size, 1, PART_BYTES), "parts_at_once": (parts_at_once, 1, 512)})
-        check_seconds({"wait_timeout": (wait_timeout, 0), "poll_interval": (poll_interval, 0)})
+
+    def argument_checks(self) -> Iterable[Callable[[], object]]:
+        """Give what looks at the arguments, those of the files as well."""
+        yield from super().argument_checks()
+        yield partial(refuse, *self._own_faults)
+        if is_final(self.line):
+            yield self._line_template
+        if is_final(self.file_per):
+            yield partial(read_file_per, self.file_per)
+        if self.filename is not None and is_final(self.filename):
+            yield partial(parse_text, self.filename, "filename")
+        yield partial(check_words, {"file_format": (self.file_format, get_args(FileFormat))})
+        sizes = {"part_size": (self.part_size, 1, PART_BYTES), "parts_at_once": (self.parts_at_once, 1, 512)}
+        yield partial(check_numbers, sizes)
+        seconds = {"wait_timeout": (self.wait_timeout, 0), "poll_interval": (self.poll_interval, 0)}
+        yield partial(check_seconds, seconds)
 
     @property
     def sends_files(self) -> bool:
@@ -200,6 +210,7 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
             self.spoken_endpoint(settings),
             base_url=settings.base_url,
             files=FileReferences(tuple(found), found.__getitem__),
+            check=self.body_check(settings),
         )
 
     def template_parts(self) -> list[Any]:
@@ -226,7 +237,7 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
 
         manifest = with_ends(row, uploaded, ends)
         try:
-            self._tolerance().check(manifest)
+            self.tolerance().check(manifest)
         except Exception:
             context["ti"].xcom_push(key="return_value", value=manifest.as_dict())
             raise
@@ -244,11 +255,6 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
             found = (file for pattern in patterns for file in find_files(pattern, self.storage_conn_id))
             self._files_found = {str(file): file for file in found}
         return self._files_found
-
-
-def _refuse_faults(faults: Iterator[str]) -> None:
-    if found := [*faults]:
-        raise ConfigurationError(*found)
 
 
 def _source_faults(files: Any, file: str | None, given: Mapping[str, Any]) -> Iterator[str]:
@@ -270,3 +276,9 @@ def _form_faults(purpose: Any, file_format: str, expires_after: Any) -> Iterator
             yield f"purpose={purpose!r} takes JSON Lines only: leave file_format= at 'jsonl'"
     if expires_after is not None and is_final(expires_after):
         yield from expiry_faults(expires_after)
+
+
+def _waiting_faults(extract: Any) -> Iterator[str]:
+    """Say what of the answers would hide the ids of the files that are waited for."""
+    if extract and extract.get("id") != "id":
+        yield "wait=True looks for the files' ids in the answers: add 'id': 'id' to extract="

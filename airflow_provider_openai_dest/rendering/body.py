@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.exceptions import ConfigurationError, InvalidTemplateError, RecordError, nearest
@@ -22,6 +22,12 @@ MAX_DEPTH = 100
 
 _OMITTED: Any = object()
 _JSON = re.compile(r"""\s*(?:\{(?!message|record)|\[|")""")
+
+
+class Verbatim(NamedTuple):
+    """A value in a template that is taken as it is, whatever its texts look like."""
+
+    value: Any
 
 
 class BodyTemplate:
@@ -62,11 +68,27 @@ class BodyTemplate:
             raise RecordError("not_an_object", "the body must be an object, so that fields can be set on it")
         return {**body, **_rendered(self._fields, data)}
 
+    def names(self) -> set[str] | None:
+        """Give the fields that a body may have; None when the records say it themselves."""
+        parts = _parts(self._body)
+        return None if parts is None else {*parts, *self._fields}
+
+    def is_null(self, name: str) -> bool:
+        """Tell whether a field is null for every record."""
+        return self.constants().get(name, "") is None
+
+    def constants(self) -> dict[str, Any]:
+        """Give the fields that are the same for all records."""
+        known = {**(_parts(self._body) or {}), **self._fields}
+        return {name: render.value for name, render in known.items() if isinstance(render, _Constant)}
+
     def _compile(self, node: Any, place: str, depth: int = 0) -> Render:
         if depth > MAX_DEPTH:
             raise InvalidTemplateError(f"{place[:80]}...: nested more than {MAX_DEPTH} levels deep")
         if isinstance(node, str):
             return self._compile_text(node, place)
+        if isinstance(node, Verbatim):
+            return _constant(node.value, place)
         if isinstance(node, Mapping):
             names_alone = dict.fromkeys(node)
             _refuse_unwritable(names_alone, place)
@@ -130,6 +152,13 @@ def _object(fields: dict[str, Render]) -> Render:
     if all(isinstance(render, _Constant) for render in fields.values()):
         return _Constant(_rendered(fields, None))
     return partial(_rendered, fields)
+
+
+def _parts(body: Render) -> dict[str, Render] | None:
+    """Give what the fields of a body are rendered by; None when it is no object of the template's own."""
+    if isinstance(body, _Constant) and isinstance(body.value, Mapping):
+        return {name: _Constant(value) for name, value in body.value.items()}
+    return body.args[0] if isinstance(body, partial) and body.func is _rendered else None
 
 
 def _rendered(fields: dict[str, Render], data: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.exceptions import ConfigurationError, RecordError
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
+from airflow_provider_openai_dest.rendering.body_fault import BodyFault, CheckBody
 from airflow_provider_openai_dest.rendering.duplicates import Claim, Duplicate, Key, Originals
 from airflow_provider_openai_dest.rendering.encoding import as_text, encode_json, encode_text
 from airflow_provider_openai_dest.rendering.file_references import FileReferences
@@ -53,6 +54,8 @@ class RequestForm:
 
     :param headers: headers of the Dag author's own; their values may hold placeholders.
     :param query: parameters of the URL beside those of the endpoint's path.
+    :param check: finds what is wrong with a body; None looks for the required fields alone.
+    :param has_rules: whether the rules of the endpoint, such as those of images, refuse a body.
     """
 
     def __init__(
@@ -63,16 +66,19 @@ class RequestForm:
         headers: Mapping[str, str] | None = None,
         query: BodyTemplate | None = None,
         files: FileReferences | None = None,
+        check: CheckBody | None = None,
+        has_rules: bool = True,
     ) -> None:
         self.endpoint = endpoint
         self.target = Target(base_url, endpoint.path, query)
         self.files = files
         self._headers = RequestHeaders(headers or {})
-        self._rule = RULES.get(endpoint.name)
+        self._check = check
+        self._rule = RULES.get(endpoint.name) if has_rules else None
         self._parts: dict[str, Any] = {"base_url": base_url, "query": query, "headers": headers, "files": files}
 
     def to(self, endpoint: EndpointTemplate) -> RequestForm:
-        """Give the same parts for another endpoint."""
+        """Give the same parts for another endpoint, for bodies that were checked."""
         return RequestForm(endpoint, **self._parts)
 
     @property
@@ -81,18 +87,26 @@ class RequestForm:
         return self.target.uses_record or self._headers.uses_record
 
     def checked(self, body: Any) -> Any:
-        """Set the endpoint's defaults and refuse a body without its required fields, before it costs money."""
+        """Set the endpoint's defaults and refuse a body with faults, before it costs money; all of them are named."""
         if not isinstance(body, Mapping):
             if self.endpoint.required:
                 raise RecordError("not_an_object", f"the body of {self.endpoint.name} must be an object")
             return body
         for name in self.endpoint.required:
             if body.get(name) is None:
-                raise RecordError("missing_required_parameter", f"{self.endpoint.name} needs {name!r}", param=name)
+                raise self._refusal(body)
         checked = {**self.endpoint.defaults, **body}
         if self._rule is not None:
             self._rule(checked)
+        if self._check is not None and (faults := self._check(checked)):
+            raise RecordError("invalid_body", _joined(faults), param=faults[0].param)
         return checked
+
+    def _refusal(self, body: Mapping[str, Any]) -> RecordError:
+        missing = missing_fields(self.endpoint, body)
+        needed = f"{self.endpoint.name} needs {' and '.join(map(repr, missing))}"
+        others = [fault for fault in self._check(body) if fault.param not in missing] if self._check else []
+        return RecordError("missing_required_parameter", _joined([BodyFault("", needed), *others]), param=missing[0])
 
     def request(
         self,
@@ -292,6 +306,15 @@ def new_renderer(form: RequestForm, body: BodyTemplate, *, deduplicate: bool | N
     is_once = form.endpoint.deterministic if deduplicate is None else deduplicate
     originals = Originals(keeps_all=form.endpoint.packing is None) if is_once else None
     return (PackedRenderer if form.endpoint.packing else SingleRenderer)(form, body, originals)
+
+
+def missing_fields(endpoint: EndpointTemplate, body: Mapping[str, Any]) -> list[str]:
+    """Name the required fields that a body lacks."""
+    return [name for name in endpoint.required if body.get(name) is None]
+
+
+def _joined(faults: Sequence[BodyFault]) -> str:
+    return "; ".join(fault.text for fault in faults)
 
 
 def _as_fields(body: Any) -> dict[str, Any]:

@@ -106,8 +106,8 @@ def test_the_tags_are_those_of_airflows_own_metrics() -> None:
 
 ONE_MODEL: dict[str, tuple[dict[str, Any], str | None]] = {
     "of a body": ({"body": {"model": "gpt-6-luna", "input": "{message.q}"}}, "gpt-6-luna"),
-    "of the fields, which win": ({"body": {"model": "a"}, "fields": {"model": "b"}}, "b"),
-    "of each record": ({"body": {"model": "{message.model}"}}, None),
+    "of the fields, which win": ({"body": {"model": "a", "input": "{message.q}"}, "fields": {"model": "b"}}, "b"),
+    "of each record": ({"body": {"model": "{message.model}", "input": "{message.q}"}}, None),
     "of none": ({"body": {"input": "{message.q}"}}, None),
     "of a body that is a text": ({"body": "{message.json}"}, None),
     "without a body": ({}, None),

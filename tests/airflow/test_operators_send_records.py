@@ -161,8 +161,8 @@ def test_fields_are_set_on_top_of_the_body(sandbox: Sandbox, tmp_path: Path) -> 
 
 
 def test_a_required_field_that_is_missing_costs_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
-    """A body without a field that the endpoint requires is rejected before it is sent."""
-    manifest = run(send(tmp_path, endpoint="create_response", body={"input": "a"}, records=[{}], max_error_rate=1.0))
+    """A record without a field that the endpoint requires is rejected before it is sent."""
+    manifest = run(send(tmp_path, endpoint="create_response", body=None, records=[{"input": "a"}], max_error_rate=1.0))
     assert ("missing_required_parameter", 0) == (manifest["rejections"][0]["code"], requests_to(sandbox))
 
 

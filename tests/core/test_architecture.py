@@ -31,6 +31,7 @@ DIRECTIONS: dict[str, set[str]] = {
         *("sources", "endpoints", "exceptions"),
         *("connection.headers", "connection.servers", "connection.url"),
     },
+    "validation": {"rendering", "endpoints", "exceptions"},
     "delivery": {"prices", "rendering", "sources", "endpoints", "connection", "exceptions"},
     "manifest": {"delivery", "prices", "sources", "exceptions"},
     # A webhook item is a rendered request like any other, and a delivery of them has a manifest.

@@ -199,3 +199,16 @@ def test_each_option_is_used() -> None:
     """The table has no option that no command takes, and no command one that is not in the table."""
     assert OPTIONS.keys() == {name for command in COMMANDS.values() for name in command.options}
     assert new_parser().format_help()
+
+
+def test_a_body_that_the_api_would_refuse_is_told_before_it_is_sent(sandbox: Sandbox, data: Path) -> None:
+    """The fault of all records ends the command, that of one rejects it; --validate off sends it."""
+    body = ("--body", '{"input": "{message.q}", "temperature": 3}')
+    code, _, errors = ran(sandbox, "estimate", "--input", str(data), *ASK, *body)
+    assert code
+    assert "temperature=3: should be less than or equal to 2" in errors
+    found = told(sandbox, 0, "estimate", "--input", str(data), *ASK, *body, "--validate", "off")
+    assert 19 == found["pending"]
+    body = ("--body", '{"input": "a", "temperature": "{message.q}"}')
+    found = told(sandbox, 0, "estimate", "--input", str(data), *ASK, *body)
+    assert {"invalid_body": 19, "missing_field": 1} == {kind["code"]: kind["count"] for kind in found["rejections"]}
