@@ -85,11 +85,8 @@ class LongWaitError(TransientError):
         return self.message
 
 
-class AbortError(OpenAIDestError):
-    """Stop now and fail without a retry: the key, the quota, the project, the model or the template is refused.
-
-    :param manifest: what the run had done until then.
-    """
+class _EndedError(OpenAIDestError):
+    """Ends a run whose counts are known; ``manifest`` has them."""
 
     def __init__(self, message: str, manifest: Mapping[str, Any] | None = None) -> None:
         super().__init__(message, manifest)
@@ -100,7 +97,14 @@ class AbortError(OpenAIDestError):
         return self.message
 
 
-class BudgetReachedError(OpenAIDestError):
+class AbortError(_EndedError):
+    """Stop now and fail without a retry: the key, the quota, the project, the model or the template is refused.
+
+    :param manifest: what the run had done until then.
+    """
+
+
+class BudgetReachedError(_EndedError):
     """Fail without a retry: ``max_cost``, ``max_tokens_total`` or ``max_requests`` is reached, and records are left.
 
     What was on the wire has ended and is kept. Raise the limit and clear the task: only the rest is sent.
@@ -108,30 +112,14 @@ class BudgetReachedError(OpenAIDestError):
     :param manifest: what the run had done until then.
     """
 
-    def __init__(self, message: str, manifest: Mapping[str, Any] | None = None) -> None:
-        super().__init__(message, manifest)
-        self.message = message
-        self.manifest = manifest
 
-    def __str__(self) -> str:
-        return self.message
-
-
-class TooManyRejectedError(OpenAIDestError):
+class TooManyRejectedError(_EndedError):
     """Fail without a retry: more records were rejected than ``max_error_rate`` or ``max_errors`` allows.
 
     Raised after everything else was sent and saved.
 
     :param manifest: what the run did.
     """
-
-    def __init__(self, message: str, manifest: Mapping[str, Any] | None = None) -> None:
-        super().__init__(message, manifest)
-        self.message = message
-        self.manifest = manifest
-
-    def __str__(self) -> str:
-        return self.message
 
 
 class SinkError(OpenAIDestError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -176,7 +176,7 @@ class Tally:
             maybe_billed=self.maybe_billed,
             usage=_bounded(self.usage),
             cost=round(self.spent, DECIMALS) if self.is_priced else None,
-            rejections=sorted(self._kinds.values(), key=_count, reverse=True)[:KINDS_OF_REJECTION],
+            rejections=most_frequent(self._kinds.values()),
             outcomes=None if self._inline is None else sorted(self._inline.values(), key=_position),
             **fields,
         )
@@ -191,14 +191,7 @@ class Tally:
             code, http_status = OTHER, None
         kind = self._kinds.setdefault(
             (status, code, http_status),
-            {
-                "status": status,
-                "code": code,
-                "http_status": http_status,
-                "count": 0,
-                "first_key": _cut(outcome.record.key),
-                "first_message": _cut(error.message),
-            },
+            new_kind(status, code, http_status, outcome.record.key, error.message),
         )
         kind["count"] += 1
         return _count(kind) == 1
@@ -211,6 +204,23 @@ class Tally:
         self._inline[outcome.record.key] = row
         if self._inline_bytes > self._max_inline_bytes:
             self._inline = None
+
+
+def new_kind(status: str, code: str, http_status: int | None, key: str, message: str) -> dict[str, Any]:
+    """Make a kind of rejection that was not counted yet, with the key and the message of its first record."""
+    return {
+        "status": status,
+        "code": code,
+        "http_status": http_status,
+        "count": 0,
+        "first_key": _cut(key),
+        "first_message": _cut(message),
+    }
+
+
+def most_frequent(kinds: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Give the kinds that a manifest names."""
+    return sorted(kinds, key=_count, reverse=True)[:KINDS_OF_REJECTION]
 
 
 def _cut(text: str) -> str:

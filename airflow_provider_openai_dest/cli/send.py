@@ -12,10 +12,12 @@ from tempfile import TemporaryDirectory
 
 from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog, Resume, generations
 from airflow_provider_openai_dest.checkpoint.ownership import Ownership, StorageFence
+from airflow_provider_openai_dest.checkpoint.predecessor import outwait_predecessor
 from airflow_provider_openai_dest.checkpoint.replay import Replay
 from airflow_provider_openai_dest.checkpoint.scope import Scope
 from airflow_provider_openai_dest.cli.ending import DONE, INTERRUPTED
 from airflow_provider_openai_dest.cli.inputs import Inputs, open_results, print_json
+from airflow_provider_openai_dest.cli.sole_command import sole_command
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.delivery.billing import Billing
 from airflow_provider_openai_dest.delivery.budget import new_budget
@@ -85,8 +87,15 @@ def preview(options: Namespace) -> int:
 
 
 def _deliver(options: Namespace, inputs: Inputs, run: _Run) -> int:
+    claimed = inputs.fingerprint()
+    scope = Scope(dag_id="command line", run_id=run.kind, task_id=claimed["endpoint"])
+    with sole_command(run.folder, scope):
+        return _deliver_alone(options, inputs, run, _open_state(run, scope, claimed))
+
+
+def _deliver_alone(options: Namespace, inputs: Inputs, run: _Run, state: DeliveryLog) -> int:
     tolerance = Tolerance(max_error_rate=options.max_error_rate, max_errors=options.max_errors)
-    delivery = _new_delivery(options, inputs, run)
+    delivery = _new_delivery(options, inputs, run, state)
     with _stopped_by_signals(delivery) as signals:
         manifest = delivery.run(run.source)
     row = manifest.as_dict()
@@ -103,15 +112,14 @@ def _deliver(options: Namespace, inputs: Inputs, run: _Run) -> int:
     return DONE
 
 
-def _new_delivery(options: Namespace, inputs: Inputs, run: _Run) -> Delivery:
+def _new_delivery(options: Namespace, inputs: Inputs, run: _Run, state: DeliveryLog) -> Delivery:
     limits = BudgetLimits(
         max_cost=options.max_cost, max_tokens_total=options.max_tokens_total, max_requests=options.max_requests
     )
     prices, budget = new_budget(limits, base_url=inputs.settings.base_url, model=inputs.one_model)
-    claimed = inputs.fingerprint()
-    state = _open_state(run, claimed)
     fence = StorageFence(run.folder, state.scope, state.generation + 1)
     fence.begin()
+    outwait_predecessor(state, fence)
     ownership = Ownership([fence], parent=lambda: 0)
     speed = Speed(concurrency=options.concurrency)
     return Delivery(
@@ -123,17 +131,17 @@ def _new_delivery(options: Namespace, inputs: Inputs, run: _Run) -> Delivery:
         log=state,
         storage=Storage(max_xcom_bytes=MAX_XCOM_BYTES),
         ownership=ownership,
-        replay=_replay_of(run.source, claimed["endpoint"], state),
+        replay=_replay_of(run.source, state),
         secrets=inputs.settings.secrets,
         billing=Billing(prices, budget) if prices or budget else None,
         preview=run.view,
     )
 
 
-def _replay_of(source: Source, endpoint: str, state: DeliveryLog) -> Replay | None:
+def _replay_of(source: Source, state: DeliveryLog) -> Replay | None:
     if not isinstance(source, QuarantineSource):
         return None
-    return Replay(source, _folder_of, endpoint=endpoint, by=state.scope.as_row())
+    return Replay(source, _folder_of, endpoint=state.scope.task_id, by=state.scope.as_row())
 
 
 def _folder_of(file: ReadableFile) -> Folder:
@@ -141,9 +149,8 @@ def _folder_of(file: ReadableFile) -> Folder:
     return folder
 
 
-def _open_state(run: _Run, claimed: dict[str, str]) -> DeliveryLog:
+def _open_state(run: _Run, scope: Scope, claimed: dict[str, str]) -> DeliveryLog:
     """Open the state of a command in a folder; each run is a generation of its own, which tries the rejected again."""
-    scope = Scope(dag_id="command line", run_id=run.kind, task_id=claimed["endpoint"])
     generation = generations(run.folder, scope)
     return DeliveryLog(
         run.folder,

@@ -27,6 +27,9 @@ from airflow_provider_openai_dest.rendering.request import RenderedRequest
 AHEAD_RECORDS = 128
 """Records that are rendered and not sent yet."""
 
+AHEAD_BYTES = 32 * 1024 * 1024
+"""Bytes of bodies that are held in memory for these: pictures given as data URLs have up to 336 MB a record."""
+
 MOST_RECORDS = 6144
 """Records on the wire at once: three full packs of embeddings, more than any account allows a second."""
 
@@ -70,7 +73,7 @@ class Flights:
         self._random = random
         self._budget = RetryBudget()
         self._fresh: deque[RenderedRequest] = deque()
-        self._fresh_records = 0
+        self._fresh_records = self._fresh_bytes = 0
         self._room = asyncio.Event()
         self._first: deque[Flight] = deque()
         self._retries: list[tuple[float, int, Flight]] = []
@@ -88,11 +91,12 @@ class Flights:
         """Take a request of the source; True when there was none before."""
         self._fresh.append(request)
         self._fresh_records += request.size
+        self._fresh_bytes += _bytes_of(request)
         return len(self._fresh) == 1
 
     async def has_room(self) -> None:
         """Wait until more may be read ahead."""
-        while self._fresh_records >= AHEAD_RECORDS and not self._is_stopped:
+        while (self._fresh_records >= AHEAD_RECORDS or self._fresh_bytes >= AHEAD_BYTES) and not self._is_stopped:
             self._room.clear()
             await self._room.wait()
 
@@ -116,7 +120,8 @@ class Flights:
         if self._fresh:
             flight = Flight(self._fresh.popleft(), self._policy, self._random)
             self._fresh_records -= flight.request.size
-            if self._fresh_records < AHEAD_RECORDS // 2:
+            self._fresh_bytes -= _bytes_of(flight.request)
+            if self._fresh_records < AHEAD_RECORDS // 2 and self._fresh_bytes < AHEAD_BYTES:
                 self._room.set()
             self._first.append(flight)
             return flight
@@ -177,3 +182,9 @@ class Flights:
         """Whether a retry may go: within the budget, or when there is nothing else to do, or too many wait."""
         is_idle = not self.in_flight and not self._fresh
         return self._budget.has_enough or is_idle or len(self._retries) > MOST_RETRIES
+
+
+def _bytes_of(request: RenderedRequest) -> int:
+    """Give what a body has in memory; a form reads its files while it is sent."""
+    content = request.content
+    return len(content) if isinstance(content, bytes) else 0

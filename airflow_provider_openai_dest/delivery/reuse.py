@@ -83,7 +83,7 @@ class ReusedFile:
         file = _file_in(conclusion)
         if file is not None and self._known is not None and self._known.is_this(file, self._now()):
             return answered_with({**file, "reused": True}, conclusion)
-        return [self._upload()]
+        return [await asyncio.to_thread(self._upload)]  # it may read the file
 
     def _whole(self) -> RenderedRequest:
         return as_turn(self.request, self, UPLOAD, is_telling=True)

@@ -6,18 +6,20 @@ https://platform.openai.com/docs/api-reference/streaming
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any, Protocol
 
 
 class Parts(Protocol):
     """What the events of one kind of stream make together.
 
-    ``is_whole`` says that the answer is complete; ``is_over`` that nothing can follow.
+    ``is_whole`` says that the answer is complete; ``is_over`` that nothing can follow. ``ends_with_stream`` tells that
+    no event says so: the proper end of the stream does.
     """
 
     is_whole: bool
     is_over: bool
+    ends_with_stream: bool
 
     def add(self, name: str, data: Any) -> None:
         """Take the type and the data of the next event."""
@@ -31,6 +33,8 @@ class Parts(Protocol):
 
 class _Parts:
     """Parts of which an event says that they are whole; a ``[DONE]`` says it of none."""
+
+    ends_with_stream = False
 
     def __init__(self) -> None:
         self.is_whole = self.is_over = False
@@ -71,7 +75,7 @@ class CompletionParts(_Parts):
         known = {field: value for field, value in data.items() if field not in _OF_A_CHUNK and value is not None}
         self._whole = {**known, **self._whole, **{field: known[field] for field in ("usage",) if field in known}}
         for choice in data.get("choices") or ():
-            _merge(self._choices.setdefault(choice["index"], {}), choice)
+            _merge(self._choices.setdefault(choice["index"], {}), choice, grown=("text",))
 
     def end(self) -> None:
         """Be whole: nothing else says it."""
@@ -88,7 +92,12 @@ _OF_A_CHUNK = ("choices", "obfuscation")
 
 
 class ImageParts(_Parts):
-    """``/images``: each finished picture; the partial ones are drafts and left out."""
+    """``/images``: each finished picture; the partial ones are drafts and left out.
+
+    No event says how many there are to be, so that a stream that breaks after one may lack others.
+    """
+
+    ends_with_stream = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -98,7 +107,11 @@ class ImageParts(_Parts):
         """Keep a finished one."""
         if name.endswith(".completed"):
             self._finished.append(data)
-            self.is_whole = True
+
+    def end(self) -> None:
+        """Be whole with the pictures that came, if any."""
+        self.is_over = True
+        self.is_whole = bool(self._finished)
 
     def answer(self) -> dict[str, Any]:
         """Give what the operation answers without a stream."""
@@ -152,6 +165,8 @@ class TranscriptParts(_Parts):
 class OtherParts(_Parts):
     """Any other stream: the list of its events."""
 
+    ends_with_stream = True
+
     def __init__(self) -> None:
         super().__init__()
         self._events: list[Any] = []
@@ -194,32 +209,46 @@ def parts_of(name: str, data: Any) -> Parts:
 
 # -- merging -----------------------------------------------------------------------------------------
 
-_REPLACED = ("finish_reason", "id", "index", "object", "role", "type")
+
+class _AllBut(frozenset[str]):
+    """All names but these."""
+
+    def __contains__(self, name: object) -> bool:
+        return not super().__contains__(name)
+
+
+_PIECES = _AllBut(("finish_reason", "id", "index", "object", "role", "type"))
+"""The texts of a delta that grow."""
 
 
 class _Text(list[str]):
     """A text that grows: its pieces, joined at the end."""
 
 
-def _merge(whole: dict[str, Any], delta: Mapping[str, Any]) -> None:
-    """Add a delta: texts grow, objects are merged, list items with an ``index`` as well, others are appended."""
-    for name, value in delta.items():
+def _merge(whole: dict[str, Any], part: Mapping[str, Any], grown: Container[str] = ()) -> None:
+    """Add a part: objects are merged, list items with an ``index`` as well, others are appended.
+
+    Texts take the place of earlier ones, as those of a content filter do; but for the ``grown`` ones, and all within a
+    ``delta``, which are pieces.
+    """
+    for name, value in part.items():
+        grown_within = _PIECES if name == "delta" or grown is _PIECES else ()
         if value is None:
             whole.setdefault(name, None)
-        elif isinstance(value, str) and name not in _REPLACED:
+        elif isinstance(value, str) and name in grown:
             whole[name] = whole.get(name) or _Text()
             whole[name].append(value)
         elif isinstance(value, Mapping):
             whole[name] = whole.get(name) or {}
-            _merge(whole[name], value)
+            _merge(whole[name], value, grown_within)
         elif isinstance(value, list):
             whole[name] = whole.get(name) or []
-            _merge_items(whole[name], value)
+            _merge_items(whole[name], value, grown_within)
         else:
             whole[name] = value
 
 
-def _merge_items(whole: list[Any], items: list[Any]) -> None:
+def _merge_items(whole: list[Any], items: list[Any], grown: Container[str]) -> None:
     for item in items:
         index = item.get("index") if isinstance(item, Mapping) else None
         if index is None:
@@ -228,7 +257,7 @@ def _merge_items(whole: list[Any], items: list[Any]) -> None:
         known = next((known for known in whole if known.get("index") == index), None)
         if known is None:
             whole.append(known := {})
-        _merge(known, item)
+        _merge(known, item, grown)
 
 
 def _written(value: Any) -> Any:

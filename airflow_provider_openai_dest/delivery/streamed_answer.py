@@ -73,8 +73,8 @@ class StreamedAnswer:
                 self._take(event)
 
     def end(self) -> None:
-        """Take the proper end of the stream: the only one that streams of an unknown kind have."""
-        if self._events and isinstance(self._parts, OtherParts):
+        """Take the proper end of the stream: the only one that those of pictures and of an unknown kind have."""
+        if self._events and self._parts.ends_with_stream:
             self._parts.end()
 
     def collected(self) -> Collected:

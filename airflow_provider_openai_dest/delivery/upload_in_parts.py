@@ -61,7 +61,7 @@ class UploadOptions:
     :param memory: keeps what is there beyond the life of a worker.
     :param part_size: bytes of a part.
     :param parts_at_once: parts on the wire at once, each with :data:`PIECE_BYTES` in memory.
-    :param checks_md5: whether the API is given the md5 of the file to compare.
+    :param checks_md5: whether the API is given the md5 of the file to compare; without it no upload is gone on with.
     :param is_killed: whether somebody ended the task, so that no try will go on with it.
     :param now: seconds since 1970.
     """
@@ -111,7 +111,8 @@ class UploadInParts:
 
     def begin(self) -> Turn:
         """Give the first turn: a new upload, or the first part that one of an earlier try lacks."""
-        known = self._options.memory.unfinished(self._identity)
+        # Without the md5 nothing proves that the parts that are there are of the same bytes.
+        known = self._options.memory.unfinished(self._identity) if self._options.checks_md5 else None
         if known is None or known.expires_at < self._options.now() + SPARE_SECONDS:
             turn = self._create()
         else:
@@ -135,7 +136,7 @@ class UploadInParts:
             following = await self._following()
             if self._failure is None:
                 return following
-        return () if self._out else self._given_up(self._failure)
+        return () if self._out else await self._given_up(self._failure)
 
     async def _ended(self, turn: Turn, conclusion: Conclusion) -> Conclusion | None:
         """Take the end of one turn; gives that of the whole when it was the last."""
@@ -210,13 +211,13 @@ class UploadInParts:
     def _fail(self, conclusion: Conclusion) -> None:
         self._failure = self._failure or replace(conclusion, attempts=conclusion.attempts + self._attempts)
 
-    def _given_up(self, failure: Conclusion) -> list[RenderedRequest] | Conclusion:
+    async def _given_up(self, failure: Conclusion) -> list[RenderedRequest] | Conclusion:
         """Begin anew once what an earlier try began and can't be ended; cancel what nobody will go on with."""
         if failure.is_open and not self._options.is_killed():
             return failure
         if not self._upload_id:
             return failure
-        self._options.memory.ended(self._upload_id)
+        await asyncio.to_thread(self._options.memory.ended, self._upload_id)
         if self._is_resumed and not failure.is_open:  # it may have expired, or the file may have changed
             return [self._begin_anew()]
         return [self._turn(CANCEL_UPLOAD, CANCEL, {"upload_id": self._upload_id}, is_farewell=True)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_openai_dest.checkpoint.file_ledger import FileLedger
 from airflow_provider_openai_dest.checkpoint.upload_log import UploadLog
-from airflow_provider_openai_dest.delivery.file_sending import Check, FileSending
+from airflow_provider_openai_dest.delivery.file_sending import CheckedRenderer, FileSending
 from airflow_provider_openai_dest.delivery.upload_in_parts import UploadOptions
 from airflow_provider_openai_dest.operators.places import open_results, results_root
 from airflow_provider_openai_dest.rendering.file_checks import check_file, check_form
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
     from airflow_provider_openai_dest.connection.settings import ConnectionSettings
     from airflow_provider_openai_dest.operators.upload_file import OpenAIUploadFileOperator
+    from airflow_provider_openai_dest.rendering.renderer import Renderer
 
 
 def file_sending(operator: OpenAIUploadFileOperator, log: DeliveryLog, settings: ConnectionSettings) -> FileSending:
     """Give what is done with each file of one try."""
     return FileSending(
-        check=_check_of(operator),
         in_parts=UploadOptions(
             memory=UploadLog(log.rows("uploads"), log.uploads()),
             part_size=operator.part_size,
@@ -37,12 +37,12 @@ def file_sending(operator: OpenAIUploadFileOperator, log: DeliveryLog, settings:
     )
 
 
-def _check_of(operator: OpenAIUploadFileOperator) -> Check | None:
-    """Give the check of a file; the lines of one that is made of records were looked at one by one."""
+def checked(operator: OpenAIUploadFileOperator, renderer: Renderer) -> Renderer:
+    """Let each file be looked at; the lines of one that is made of records were looked at one by one."""
     if not operator.check:
-        return None
+        return renderer
     check = check_file if operator.sends_files else check_form
-    return partial(check, in_parts=operator.uploads is not False)
+    return CheckedRenderer(renderer, partial(check, in_parts=operator.uploads is not False))
 
 
 def _ledger_of(operator: OpenAIUploadFileOperator, settings: ConnectionSettings) -> FileLedger:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_openai_dest.delivery.file_status import FileEnd
 from airflow_provider_openai_dest.exceptions import AbortError, ConfigurationError, TransientError
-from airflow_provider_openai_dest.manifest import Manifest
+from airflow_provider_openai_dest.manifest import Manifest, most_frequent, new_kind
 
 if TYPE_CHECKING:
     from airflow_provider_openai_dest.delivery.outcome import Outcome
@@ -71,29 +72,26 @@ def ends_of(event: Any) -> dict[str, FileEnd]:
 
 def with_ends(row: Mapping[str, Any], uploaded: Uploaded, ends: Mapping[str, FileEnd]) -> Manifest:
     """Give the manifest with the records of files that could not be processed as rejected."""
-    manifest = Manifest(**row)
-    for file_id, end in ends.items():
-        if not end.is_processed:
-            _reject(manifest, uploaded[file_id], f"{file_id} is {end.status}: {end.details or 'no reason given'}")
+    manifest = Manifest(**{field.name: row[field.name] for field in fields(Manifest)})
+    if failed := [file_id for file_id, end in ends.items() if not end.is_processed]:
+        _reject(manifest, uploaded, failed, ends[failed[0]])
     manifest.outcomes = (
         [_told(outcome, ends) for outcome in manifest.outcomes] if manifest.outcomes else row["outcomes"]
     )
     return manifest
 
 
-def _reject(manifest: Manifest, file: Mapping[str, Any], message: str) -> None:
-    count = int(file["records"])
+def _reject(manifest: Manifest, uploaded: Uploaded, failed: Sequence[str], first: FileEnd) -> None:
+    """Count the records of files that could not be processed as one kind of rejection."""
+    count = sum(int(uploaded[file_id]["records"]) for file_id in failed)
     manifest.delivered -= count
     manifest.rejected += count
-    manifest.rejections.append(
-        {
-            "status": "rejected",
-            "code": FILE_FAILED,
-            "http_status": None,
-            "count": count,
-            "first_key": file["first_key"],
-            "first_message": message,
-        }
+    message = f"{failed[0]} is {first.status}: {first.details or 'no reason given'}"
+    manifest.rejections = most_frequent(
+        [
+            *manifest.rejections,
+            new_kind("rejected", FILE_FAILED, None, uploaded[failed[0]]["first_key"], message) | {"count": count},
+        ]
     )
 
 

@@ -175,9 +175,12 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
         return ValuesSource([{"uri": uri} for uri in self._found()], key="uri")
 
     def renderer(self, form: RequestForm) -> Renderer:
-        """Make what collects records into files, or sends files that exist."""
-        if self.sends_files:
-            return super().renderer(form)
+        """Make what collects records into files, or sends files that exist; they are checked."""
+        from airflow_provider_openai_dest.operators.file_sending import checked
+
+        return checked(self, super().renderer(form) if self.sends_files else self._lines_renderer(form))
+
+    def _lines_renderer(self, form: RequestForm) -> LinesRenderer:
         return LinesRenderer(
             form,
             line=self._line_template(),
@@ -192,7 +195,7 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
     def with_state(
         self, renderer: Renderer, form: RequestForm, log: DeliveryLog, settings: ConnectionSettings
     ) -> Renderer:
-        """Let files be checked, go in parts after those that are there, and be reused."""
+        """Let files go in parts after those that are there, and be reused."""
         from airflow_provider_openai_dest.delivery.file_sending import FileRenderer
         from airflow_provider_openai_dest.operators.file_sending import file_sending
 
@@ -236,12 +239,13 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
         from airflow_provider_openai_dest.operators.file_waiting import with_ends
 
         manifest = with_ends(row, uploaded, ends)
+        row |= manifest.as_dict()
         try:
             self.tolerance().check(manifest)
         except Exception:
-            context["ti"].xcom_push(key="return_value", value=manifest.as_dict())
+            context["ti"].xcom_push(key="return_value", value=row)
             raise
-        return manifest.as_dict()
+        return row
 
     def _line_template(self) -> BodyTemplate:
         return BodyTemplate(WHOLE_RECORD if self.line is None else self.line, missing=self.missing, name="line")

@@ -17,6 +17,9 @@ BATCH_URLS = (
 )
 """https://platform.openai.com/docs/api-reference/batch/create."""
 
+DEFAULT_MODELS = ("/v1/moderations", "/v1/images/generations", "/v1/images/edits", "/v1/videos")
+"""URLs whose bodies need no model: the API has a default."""
+
 BATCH_LINES = 50_000
 EMBEDDING_INPUTS = 50_000
 """Most lines of a batch, and most inputs for embeddings in all of them."""
@@ -58,7 +61,7 @@ class BatchLines:
             self._count += 1
             self._inputs += _inputs_of(line)
             self._ids.add(line["custom_id"])
-            self._url, self._model = line["url"], line["body"]["model"]
+            self._url, self._model = line["url"], line["body"].get("model") or self._model
         return faults
 
     def _faults(self, line: Mapping[str, Any]) -> Iterator[str]:
@@ -67,7 +70,7 @@ class BatchLines:
             yield f"method must be 'POST', not {_quoted(line.get('method'))}"
         yield from self._url_faults(line.get("url"))
         if isinstance(line.get("body"), Mapping):
-            yield from self._body_faults(line["body"])
+            yield from self._body_faults(line["body"], has_default=line.get("url") in DEFAULT_MODELS)
         else:
             yield "body must be an object"
 
@@ -83,8 +86,10 @@ class BatchLines:
         elif self._url not in (None, url):
             yield f"url {url!r} differs from {self._url!r} of earlier lines: a batch has one"
 
-    def _body_faults(self, body: Mapping[str, Any]) -> Iterator[str]:
+    def _body_faults(self, body: Mapping[str, Any], *, has_default: bool) -> Iterator[str]:
         model = body.get("model")
+        if model is None and has_default:
+            return
         if not isinstance(model, str) or not model:
             yield "body.model must be a text"
         elif self._model not in (None, model):

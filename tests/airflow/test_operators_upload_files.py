@@ -158,6 +158,14 @@ def test_many_files_that_are_gone_do_not_stop_the_run(sandbox: Sandbox, tmp_path
     assert (25, 25, 0, 0) == counts(again(tmp_path, 2, **files))
 
 
+def test_an_estimate_checks_the_files(sandbox: Sandbox, tmp_path: Path) -> None:
+    """As the upload itself does, which neither sends nor writes."""
+    (tmp_path / "bad.jsonl").write_text("{")
+    found = run(upload(tmp_path, purpose="batch", files=f"{tmp_path}/bad.jsonl", estimate_only=True))
+    assert ((1, 0, 1, 0), ["invalid_file"]) == (counts(found), [kind["code"] for kind in found["rejections"]])
+    assert not (tmp_path / "results").exists()
+
+
 # -- waiting -----------------------------------------------------------------------------------------
 
 
@@ -229,6 +237,28 @@ def test_a_file_that_can_not_be_processed_is_rejected(
     else:
         xcom = fail(operator, AirflowFailException, "not valid JSON").xcom
     assert (1, 0, 1, 0) == counts(xcom)
+
+
+def test_many_files_that_can_not_be_processed_are_one_kind(slow_sandbox: Sandbox, tmp_path: Path) -> None:
+    """With their number and the first of them, so that the manifest stays small."""
+    for number in range(3):
+        (tmp_path / f"bad{number}.jsonl").write_text("{")
+    xcom = fail(upload(tmp_path, files=f"{tmp_path}/bad*.jsonl", deferrable=False, **WAIT), AirflowFailException).xcom
+    (kind,) = xcom["rejections"]
+    assert ((3, 0, 3, 0), "file_not_processed", 3) == (counts(xcom), kind["code"], kind["count"])
+    assert kind["first_key"].endswith("bad0.jsonl")
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_preview_waits_as_well(slow_sandbox: Sandbox, tmp_path: Path, *, deferrable: bool) -> None:
+    """What it shows stays in the manifest."""
+    operator = upload(tmp_path, records=CITIES, preview=1, deferrable=deferrable, **WAIT)
+    if deferrable:
+        defer = deferred(operator)
+        manifest = operator.execute_complete({"ti": TaskInstance(task_id="upload")}, event=event_of(defer))  # type: ignore[typeddict-item]
+    else:
+        manifest = run(operator)
+    assert ("processed", 1) == (answers(manifest)[0]["status"], len(manifest["preview"]))
 
 
 def test_what_is_extracted_must_have_the_id_to_wait_for(slow_sandbox: Sandbox, tmp_path: Path) -> None:

@@ -626,6 +626,7 @@ BROKEN_STREAMS = {
     "before its last event": in_chunks(STEP, COMPLETED[:-1]),
     "properly, but early": in_chunks(COMPLETED[:-1]) + END_OF_CHUNKS,
     "of an unknown kind": in_chunks(STEP),
+    "after the first of its pictures": in_chunks(b'data: {"type": "image_edit.completed", "b64_json": "aW1n"}\n\n'),
     "without an event": in_chunks() + END_OF_CHUNKS,
 }
 

@@ -6,9 +6,11 @@ import asyncio
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from airflow_provider_openai_dest.delivery.attempts import Ending, NoReply, RetryPolicy
 from airflow_provider_openai_dest.delivery.flights import (
+    AHEAD_BYTES,
     AHEAD_RECORDS,
     MOST_RECORDS,
     MOST_RETRIES,
@@ -244,6 +246,27 @@ def test_no_more_is_read_ahead_than_may_wait() -> None:
         return told
 
     assert [False, False, True] == asyncio.run(run())
+
+
+def test_large_bodies_are_fewer_read_ahead() -> None:
+    """What they have in memory counts as well; the source goes on when enough of them have gone."""
+    body = bytes(AHEAD_BYTES // 4)
+
+    async def run() -> list[bool]:
+        those = flights()
+        for key in "abcd":
+            those.add(replace(request(key), content=body))
+        waiting = asyncio.ensure_future(those.has_room())
+        told = []
+        for number in (0, 1):
+            for _ in range(number):
+                take(those)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            told.append(waiting.done())
+        return told
+
+    assert [False, True] == asyncio.run(run())
 
 
 def test_a_stop_ends_the_waiting_for_room() -> None:

@@ -29,8 +29,16 @@ def embed(number: int, inputs: Any) -> dict[str, Any]:
     return batch(number, url="/v1/embeddings", body={"model": "m", "input": inputs})
 
 
+def moderate(number: int, **fields: Any) -> dict[str, Any]:
+    return batch(number, url="/v1/moderations", body={"input": "a"} | fields)
+
+
 GOOD = {
-    "batch": [[batch(1), batch(2)], [embed(1, "a"), embed(2, ["a", "b"]), embed(3, [1, 2, 3])]],
+    "batch": [
+        [moderate(1), moderate(2, model="m"), moderate(3), moderate(4, model="m")],
+        [batch(1), batch(2)],
+        [embed(1, "a"), embed(2, ["a", "b"]), embed(3, [1, 2, 3])],
+    ],
     "fine-tune": [
         [{"messages": [MESSAGE, ANSWER], "tools": []}, {"messages": [MESSAGE]}],
         [{"prompt": "a", "completion": "b"}],
@@ -65,6 +73,8 @@ BAD = [
     ("batch", [batch(body="a")], "body must be an object"),
     ("batch", [batch(body={})], "body.model"),
     ("batch", [batch(1), batch(2, body={"model": "other"})], "a batch has one"),
+    ("batch", [moderate(1, model="m"), moderate(2), moderate(3, model="other")], "a batch has one"),
+    ("batch", [moderate(1, model=7)], "body.model"),
     ("batch", [embed(1, ["a"] * 50_000), embed(2, "a")], "at most"),
     ("fine-tune", [[]], "must be an object"),
     ("fine-tune", [{}], "messages"),

@@ -152,6 +152,19 @@ def test_the_texts_of_a_legacy_completion_are_joined() -> None:
     )
 
 
+def test_what_a_filter_finds_is_replaced_and_not_joined() -> None:
+    """Only the texts of a delta are pieces; Azure tells the same of each chunk."""
+    found = {"content_filter_results": {"hate": {"filtered": False, "severity": "safe"}}}
+    content = stream(
+        chunk(delta(content="Hel") | found), chunk(delta(content="lo") | found), chunk(delta(0, "stop")), done=True
+    )
+    (choice,) = json_of(content)["choices"]
+    assert ("Hello", "safe") == (
+        choice["message"]["content"],
+        choice["content_filter_results"]["hate"]["severity"],
+    )
+
+
 @pytest.mark.parametrize("kind", ["image_generation", "image_edit"])
 def test_finished_pictures_are_kept_and_partial_ones_are_not(kind: str) -> None:
     """A partial picture may come after the finished one."""
@@ -162,6 +175,12 @@ def test_finished_pictures_are_kept_and_partial_ones_are_not(kind: str) -> None:
     )
     wanted = {"created": 9, "data": [{"b64_json": "BBBB"}], "size": "1x1", "usage": {"total_tokens": 4}}
     assert wanted == json_of(content)
+
+
+def test_pictures_are_whole_with_the_end_of_their_stream() -> None:
+    """Of several one is finished first, and no event says how many there are."""
+    content = stream({"type": "image_generation.completed", "b64_json": "BBBB", "created_at": 9})
+    assert (False, True) == (read(content, ends=False).is_whole, read(content).is_whole)
 
 
 def test_pieces_of_speech_become_a_file() -> None:

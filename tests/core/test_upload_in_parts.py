@@ -135,15 +135,20 @@ def test_an_answer_without_an_id_rejects_the_file(tmp_path: Path, answer: dict[s
     assert ("bad_answer", False) == (last.error.code, last.is_open)
 
 
-@pytest.mark.parametrize(("expires_in", "is_resumed"), [(3600, True), (121, True), (60, False), (-1, False)])
-def test_an_upload_that_expires_soon_is_not_gone_on_with(tmp_path: Path, expires_in: int, *, is_resumed: bool) -> None:
-    """The parts that are missing would come too late."""
+@pytest.mark.parametrize(
+    ("expires_in", "checks_md5", "is_resumed"),
+    [(3600, True, True), (121, True, True), (60, True, False), (-1, True, False), (3600, False, False)],
+)
+def test_an_upload_is_gone_on_with_while_it_lasts_and_the_md5_is_compared(
+    tmp_path: Path, expires_in: int, *, checks_md5: bool, is_resumed: bool
+) -> None:
+    """Missing parts would come too late; and nothing else tells whether the parts that are there are of this file."""
     file = sparse(tmp_path, GIB)
     first = begun(file, log_in(tmp_path))
     assert isinstance(first, Turn)
     answered(first, id="upload_1", expires_at=NOW + expires_in)
     rows = [json.loads(line) for line in (tmp_path / "uploads-1.jsonl").read_text().splitlines()]
-    again = begun(file, log_in(tmp_path, rows))
+    again = begun(file, log_in(tmp_path, rows), checks_md5=checks_md5)
     assert is_resumed is again.url.endswith("/uploads/upload_1/parts")
 
 

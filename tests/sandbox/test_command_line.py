@@ -179,6 +179,36 @@ def test_an_interrupt_keeps_what_was_answered(sandbox: Sandbox, data: Path, tmp_
     assert 19 == told(sandbox, 1, *words)["delivered"]
 
 
+def test_two_commands_never_share_a_folder(sandbox: Sandbox, data: Path, tmp_path: Path) -> None:
+    """The second one says so with exit code 2 and sends nothing; nothing is paid twice."""
+    sandbox.set_faults("slow=0.3")
+    words = ("send", "--input", str(data), *ASK, *BODY, "--results", str(tmp_path / "out"), "--concurrency", "4")
+    line, environment = command(sandbox, *words)
+    with subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        while not sent(sandbox):
+            time.sleep(0.02)
+        code, output, errors = ran(sandbox, *words)
+        first = json.loads(running.communicate(timeout=30)[0])
+    assert (2, "") == (code, output)
+    assert "another command sends to POST /responses with --results" in errors
+    assert (19, 19) == (first["delivered"], sent(sandbox))
+
+
+def test_a_command_waits_for_one_that_may_still_run_elsewhere(sandbox: Sandbox, data: Path, tmp_path: Path) -> None:
+    """Its mark is of another host, whose locks nobody sees: until it must have stopped."""
+    sandbox.set_faults("slow=0.3")
+    words = ("send", "--input", str(data), *ASK, *BODY, "--results", str(tmp_path / "out"), "--concurrency", "1")
+    line, environment = command(sandbox, *words)
+    with subprocess.Popen(line, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+        while not sent(sandbox):
+            time.sleep(0.02)
+        running.kill()
+    sandbox.set_faults()
+    (mark,) = (tmp_path / "out").glob("try-*")
+    mark.write_text('{"process": "elsewhere 1 1"}')
+    assert "An earlier try did not end by itself" in ran(sandbox, *words)[2]
+
+
 def test_a_command_loads_no_airflow(sandbox: Sandbox, data: Path) -> None:
     """Without --conn-id and a URI: so it starts at once."""
     line, environment = command(sandbox, "estimate", "--input", str(data), *ASK, *BODY)
