@@ -39,6 +39,25 @@ MAX_PAGE_BYTES = 64 * 1024 * 1024
 """Upper bound of one page: 10,000 files, the most that any list gives at once, have 4 MB."""
 
 
+LOOK_SECONDS = 0.2
+"""How often a wait looks whether it is still wanted."""
+
+
+def sleep_unless(
+    is_stopped: Callable[[], bool], sleep: Callable[[float], None] = time.sleep
+) -> Callable[[float], None]:
+    """Give a sleep that a stop ends with a TransientError."""
+
+    def sleep_on(seconds: float) -> None:
+        while seconds > 0:
+            if is_stopped():
+                raise TransientError("stopped while a list had to wait")
+            sleep(min(seconds, LOOK_SECONDS))
+            seconds -= LOOK_SECONDS
+
+    return sleep_on
+
+
 class PageReader:
     """Fetches pages one after the other; whoever calls waits.
 

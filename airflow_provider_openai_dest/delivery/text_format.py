@@ -18,7 +18,7 @@ from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.endpoints.catalogue import find_operation
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.exceptions import ConfigurationError, RecordError
-from airflow_provider_openai_dest.rendering.body import Verbatim
+from airflow_provider_openai_dest.rendering.body import BodyTemplate, Missing, Verbatim
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
 from airflow_provider_openai_dest.rendering.strict_schema import strict_schema
 
@@ -69,6 +69,13 @@ class TextFormat:
     def field(self) -> str:
         """The body field that holds the format."""
         return self._place.field
+
+    def added_to(self, fields: Mapping[str, Any], body: Any, missing: Missing) -> dict[str, Any]:
+        """Give the fields of a body with the format; raises ConfigurationError where a text would hold one already."""
+        held = {**body, **fields} if isinstance(body, Mapping) else fields
+        if isinstance(body, str) and self.field in (BodyTemplate(body, missing=missing).names() or ()):
+            raise ConfigurationError(f"text_format: write the body as an object, so that its {self.field!r} is kept")
+        return {**fields, self.field: self.body_field(held.get(self.field))}
 
     def body_field(self, held: Any) -> dict[str, Any]:
         """Give the value of the body field; ``held`` is what a Dag author has put there. Raises ConfigurationError."""

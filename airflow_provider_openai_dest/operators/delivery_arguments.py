@@ -21,7 +21,9 @@ from airflow_provider_openai_dest.rendering.body_fault import Validate
 from airflow_provider_openai_dest.sources.keys import parse_key
 
 if TYPE_CHECKING:
+    from airflow_provider_openai_dest.connection.settings import ConnectionSettings
     from airflow_provider_openai_dest.operators.send_records import OpenAISendRecordsOperator
+    from airflow_provider_openai_dest.validation.body_check import BodyCheck
 
 OnUnknown = Literal["resend", "quarantine"]
 ResultsFormat = Literal["jsonl", "jsonl.gz", "parquet"]
@@ -55,6 +57,19 @@ def check_completeness(operator: OpenAISendRecordsOperator, required: Iterable[s
     if absent := [name for name in required if name not in names or template.is_null(name)]:
         endpoint = operator.endpoint_template().name
         raise ConfigurationError(f"{endpoint} needs {' and '.join(map(repr, absent))}, which no record's body has")
+
+
+def new_body_check(operator: OpenAISendRecordsOperator, settings: ConnectionSettings) -> BodyCheck | None:
+    """Look at what all bodies share, and make what looks at the rest; raises ConfigurationError with all faults."""
+    endpoint = operator.spoken_endpoint(settings)
+    check_completeness(operator, endpoint.required)
+    if operator.validate == "off":
+        return None
+    from airflow_provider_openai_dest.validation.body_check import check_of, default_for
+
+    validate = operator.validate or default_for(settings.server)
+    in_url = {"model"} if settings.deployment else set()
+    return check_of(endpoint, operator.body_template(), validate, in_url=in_url)
 
 
 def body_fields(endpoint: str | EndpointTemplate) -> tuple[str, ...]:

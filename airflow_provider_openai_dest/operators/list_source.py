@@ -43,19 +43,26 @@ class OpenAIListSource:
             _check_path(self.path)
 
     def opened(
-        self, render: Callable[[Any], Any], *, conn_id: str, key: str | None, max_wait: float | None = None
+        self,
+        render: Callable[[Any], Any],
+        *,
+        conn_id: str,
+        key: str | None,
+        is_stopped: Callable[[], bool],
+        max_wait: float | None = None,
     ) -> PagesSource:
         """Give the source that reads the list.
 
         :param render: fills in Jinja.
         :param conn_id: the operator's connection, where this has none.
         :param key: the operator's key.
+        :param is_stopped: whether somebody has ended the task, which ends a wait.
         :param max_wait: longest wait in seconds that holds the worker.
         """
         import random
 
         from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
-        from airflow_provider_openai_dest.delivery.page_reader import PageReader
+        from airflow_provider_openai_dest.delivery.page_reader import PageReader, sleep_unless
         from airflow_provider_openai_dest.hooks.openai_dest import OpenAIDestHook
         from airflow_provider_openai_dest.sources.pages import PagesSource
 
@@ -71,6 +78,7 @@ class OpenAIListSource:
             policy=RetryPolicy(),
             random=random.random,
             tokens=hook.tokens,
+            sleep=sleep_unless(is_stopped),
             max_wait=max_wait,
         )
         parameters = ", ".join(f"{name}={value}" for name, value in sorted(query.items()))

@@ -10,7 +10,6 @@ from airflow.sdk import BaseOperator
 
 from airflow_provider_openai_dest.endpoints.catalogue import find_endpoint
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
-from airflow_provider_openai_dest.exceptions import ConfigurationError, TransientError
 from airflow_provider_openai_dest.operators.arguments import (
     as_data,
     as_literal,
@@ -26,10 +25,9 @@ from airflow_provider_openai_dest.operators.delivery_arguments import (
     ResultsOrder,
     Resume,
     body_fields,
-    check_completeness,
     delivery_checks,
+    new_body_check,
 )
-from airflow_provider_openai_dest.operators.end_of_run import log_end
 from airflow_provider_openai_dest.operators.failures import told_to_airflow
 from airflow_provider_openai_dest.operators.retry_policy import set_default_policy
 from airflow_provider_openai_dest.rendering.body import BodyTemplate, Missing, default_body
@@ -198,13 +196,11 @@ class OpenAISendRecordsOperator(BaseOperator):
         self.text_format = text_format
         self.extract = extract
         self.results = results
-        self.results_format = results_format
-        self.results_order = results_order
+        self.results_format, self.results_order = results_format, results_order
         self.keep_records = keep_records
         self.quarantine_records = quarantine_records
         self.quarantine_body = quarantine_body
-        self.max_error_rate = max_error_rate
-        self.max_errors = max_errors
+        self.max_error_rate, self.max_errors = max_error_rate, max_errors
         self.webhook_conn_id = webhook_conn_id
         self.webhook_batch_size = webhook_batch_size
         self.webhook_required = webhook_required
@@ -217,8 +213,7 @@ class OpenAISendRecordsOperator(BaseOperator):
         self.max_wait = max_wait
         self.ambiguous_retries = ambiguous_retries
         self.on_unknown = on_unknown
-        self.resume = resume
-        self.on_mismatch = on_mismatch
+        self.resume, self.on_mismatch = resume, on_mismatch
         self.skip_on_empty = skip_on_empty
         self.max_xcom_bytes = max_xcom_bytes
         self.max_cost, self.max_tokens_total, self.max_requests = max_cost, max_tokens_total, max_requests
@@ -226,15 +221,17 @@ class OpenAISendRecordsOperator(BaseOperator):
         self.files_root = files_root
         self._sends_once = records is None and source is None
         self._records_are_text = isinstance(records, str) and has_jinja(records)
-        self._delivery: Delivery | None = None
-        self._body_check: BodyCheck | None = None
+        self.delivery: Delivery | None = None
+        self.checked_by: BodyCheck | None = None
         self._is_killed = False
         check_all([partial(refuse, *unknown.values()), *self.argument_checks()])
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Deliver the records and return the manifest."""
+        from airflow_provider_openai_dest.operators.delivering import deliver
+
         with told_to_airflow(self.log):
-            return self._deliver(context)
+            return deliver(self, context)
 
     def dry_run(self) -> None:
         """Show the template fields, and what would be sent and cost; nothing is sent."""
@@ -246,8 +243,8 @@ class OpenAISendRecordsOperator(BaseOperator):
     def on_kill(self) -> None:
         """Send nothing more; what was answered is kept, the rest stays pending."""
         self._is_killed = True
-        if self._delivery is not None:
-            self._delivery.stop()
+        if self.delivery is not None:
+            self.delivery.stop()
 
     def is_killed(self) -> bool:
         """Tell whether somebody has ended the task."""
@@ -259,7 +256,9 @@ class OpenAISendRecordsOperator(BaseOperator):
 
     def body_template(self) -> BodyTemplate:
         """Read the template of the body; raises InvalidTemplateError with the place."""
-        return BodyTemplate(self._body_or_default(), fields=self._whole_fields(), missing=self.missing)
+        wanted = self.wanted_format()
+        fields = wanted.added_to(self.fields, self.body, self.missing) if wanted else self.fields
+        return BodyTemplate(self._body_or_default(), fields=fields, missing=self.missing)
 
     def wanted_format(self) -> TextFormat | None:
         """Read the form of the answers' texts; None where any will do. Raises ConfigurationError."""
@@ -278,16 +277,8 @@ class OpenAISendRecordsOperator(BaseOperator):
 
     def body_check(self, settings: ConnectionSettings) -> BodyCheck | None:
         """Look at what all bodies share, and make what looks at the rest; raises ConfigurationError with all faults."""
-        endpoint = self.spoken_endpoint(settings)
-        check_completeness(self, endpoint.required)
-        if self.validate == "off":
-            return None
-        from airflow_provider_openai_dest.validation.body_check import check_of, default_for
-
-        validate = self.validate or default_for(settings.server)
-        in_url = {"model"} if settings.deployment else set()
-        self._body_check = check_of(endpoint, self.body_template(), validate, in_url=in_url)
-        return self._body_check
+        self.checked_by = new_body_check(self, settings)
+        return self.checked_by
 
     def read_source(self) -> Source:
         """Open what the records are read from."""
@@ -395,54 +386,8 @@ class OpenAISendRecordsOperator(BaseOperator):
 
         return self.max_wait if reschedule_is_honoured() else None
 
-    def _deliver(self, context: Context) -> dict[str, Any]:
-        from airflow_provider_openai_dest.operators.airflow_versions import AirflowSkipException
-        from airflow_provider_openai_dest.operators.before_sending import log_estimate, log_preview, previewing
-        from airflow_provider_openai_dest.operators.list_source import OpenAIListSource
-        from airflow_provider_openai_dest.operators.preparation import prepare
-        from airflow_provider_openai_dest.operators.quarantine_of import QuarantineOf
-
-        render = partial(self.render_template, context=context)
-        if isinstance(self.source, QuarantineOf):
-            self.source = self.source.found(render, self.storage_conn_id)
-        elif isinstance(self.source, OpenAIListSource):
-            wait = self.longest_wait()
-            self.source = self.source.opened(render, conn_id=self.conn_id, key=self.key, max_wait=wait)
-        if self.estimate_only:
-            return log_estimate(self)
-        source, preview = previewing(self, self.read_source())
-        delivery = self._delivery = prepare(self, source, context, preview)
-        if self._is_killed:
-            raise TransientError("the task was killed before anything was sent")
-        manifest = delivery.run(source)
-        row = manifest.as_dict()
-        log_end(self.log, row)
-        if self._body_check is not None:
-            self._body_check.tell_sent()
-        if preview:
-            row["preview"] = log_preview(self, preview)
-        try:
-            delivery.raise_failure(manifest, webhook_required=self.webhook_required)
-            self.tolerance().check(manifest)
-        except Exception:
-            context["ti"].xcom_push(key="return_value", value=row)
-            raise
-        if self.skip_on_empty and not manifest.input:
-            raise AirflowSkipException("there are no records")
-        return row
-
     def _body_or_default(self) -> Any:
         return default_body(self.endpoint_template(), self.fields) if self.body is None else self.body
-
-    def _whole_fields(self) -> dict[str, Any]:
-        """Give the fields, with the format that the answers are to have."""
-        wanted = self.wanted_format()
-        if wanted is None:
-            return self.fields
-        held = {**self.body, **self.fields} if isinstance(self.body, Mapping) else self.fields
-        if isinstance(self.body, str) and wanted.field in (BodyTemplate(self.body, missing=self.missing).names() or ()):
-            raise ConfigurationError(f"text_format: write the body as an object, so that its {wanted.field!r} is kept")
-        return {**self.fields, wanted.field: wanted.body_field(held.get(wanted.field))}
 
     def argument_checks(self) -> Iterable[Callable[[], object]]:
         """Give what looks at the arguments before the task runs; the faults of all are told at once."""

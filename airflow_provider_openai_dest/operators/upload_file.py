@@ -61,7 +61,8 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
         file made of records become as large as 8 GB.
     :param part_size: bytes of a part, 64 MiB at most.
     :param parts_at_once: parts of one file on the wire at once.
-    :param check_md5: let the API compare the md5 of what it got in parts; this reads the file a second time.
+    :param check_md5: let the API compare the md5 of what it got in parts; this reads the file a second time. Without it
+        a retry sends all parts anew.
     :param reuse: do not send a file again whose bytes, name and purpose an earlier run has uploaded, and the API still
         has.
     :param reuse_folder: folder, as a path or URI, of the ledger of uploaded files that runs share; default ``results``,
@@ -223,7 +224,7 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
     def _wait(self, context: Context, row: dict[str, Any]) -> dict[str, Any]:
         from airflow_provider_openai_dest.operators.file_waiting import new_trigger, uploaded_files, wait_for
 
-        if self._delivery is None or not (uploaded := uploaded_files(self._delivery.delivered())):
+        if self.delivery is None or not (uploaded := uploaded_files(self.delivery.delivered())):
             return row
         self.log.info("Waiting until %d files are processed", len(uploaded))
         asked = (self.conn_id, uploaded, self.poll_interval, self.wait_timeout)

@@ -117,7 +117,9 @@ class OpenAIWebhookOperator(BaseOperator):
 
         if isinstance(self.source, OpenAIListSource):
             render = partial(self.render_template, context=context)
-            self.source = self.source.opened(render, conn_id="openai_dest_default", key=self.key)
+            self.source = self.source.opened(
+                render, conn_id="openai_dest_default", key=self.key, is_stopped=lambda: self._is_killed
+            )
         scope = scope_of(context)
         log = DeliveryLog(
             results_folder(self.results, scope, self.storage_conn_id),

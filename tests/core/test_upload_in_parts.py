@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from airflow_provider_openai_dest.checkpoint.upload_log import UploadLog, read_u
 from airflow_provider_openai_dest.delivery.attempts import Conclusion
 from airflow_provider_openai_dest.delivery.conversation import Turn
 from airflow_provider_openai_dest.delivery.file_sending import FileRenderer, FileSending
-from airflow_provider_openai_dest.delivery.reuse import KnownFile
+from airflow_provider_openai_dest.delivery.reuse import KnownFile, ReusedFile
 from airflow_provider_openai_dest.delivery.upload_in_parts import UploadOptions
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
 from airflow_provider_openai_dest.rendering.file_checks import PART_BYTES
@@ -124,6 +125,39 @@ def test_a_refusal_cancels_and_then_tells_why(tmp_path: Path) -> None:
     assert cancel.url.endswith("/uploads/upload_1/cancel")
     last = ended(cancel, rejected("other"))
     assert "bad_part" == last.error.code
+
+
+def test_what_is_written_down_never_holds_the_loop(tmp_path: Path) -> None:
+    """A slow storage would stop all other requests: that an upload is given up is written in a thread."""
+    threads: list[bool] = []
+
+    class Watched(UploadLog):
+        def ended(self, upload_id: str) -> None:
+            threads.append(threading.current_thread() is threading.main_thread())
+
+    first = begun(sparse(tmp_path, GIB), Watched(RowLog(tmp_path, "uploads-1"), {}), parts_at_once=1)
+    assert isinstance(first, Turn)
+    (part,) = answered(first, id="upload_1")
+    ended(part, rejected("bad_part"))
+    assert [False] == threads
+
+
+def test_a_reused_file_that_is_gone_is_begun_in_a_thread(tmp_path: Path) -> None:
+    """Its upload may have to read the file."""
+    threads: list[bool] = []
+
+    def upload() -> RenderedRequest:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return request
+
+    request = begun(sparse(tmp_path, 1), log_in(tmp_path))
+    known = KnownFile(id="file-1", bytes=1, filename="large.bin", purpose="user_data")
+    asking = ReusedFile(
+        request, form("upload_file"), known, upload=upload, done=lambda _file: None, now=lambda: NOW
+    ).begin()
+    assert isinstance(asking, Turn)
+    assert [request] == ended(asking, rejected())
+    assert [False] == threads
 
 
 @pytest.mark.parametrize("answer", [{}, {"id": 7}, {"id": ""}])

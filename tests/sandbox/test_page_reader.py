@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_openai_dest.connection.settings import ConnectionSettings
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
-from airflow_provider_openai_dest.delivery.page_reader import PageReader
+from airflow_provider_openai_dest.delivery.page_reader import LOOK_SECONDS, PageReader, sleep_unless
 from airflow_provider_openai_dest.exceptions import (
     AbortError,
     ConfigurationError,
@@ -93,6 +93,17 @@ def test_a_rate_limit_is_waited_for(sandbox: Sandbox) -> None:
     sandbox.set_faults("status=429,retry_after=3,times=1")
     assert NAMES == [item["filename"] for item in read(sandbox, waits=waits, max_wait=5)]
     assert [3] == waits
+
+
+def test_a_stop_ends_a_wait() -> None:
+    """Soon, however long the server asked for."""
+    waited: list[float] = []
+    sleep = sleep_unless(lambda: len(waited) == 2, waited.append)
+    sleep(0.25)
+    assert [LOOK_SECONDS, pytest.approx(0.05)] == waited
+    with pytest.raises(TransientError, match="stopped"):
+        sleep(100)
+    assert 2 == len(waited)
 
 
 # a fault, and what it means for the task
