@@ -7,7 +7,7 @@ import signal
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -90,9 +90,9 @@ def _deliver(options: Namespace, inputs: Inputs, run: _Run) -> int:
     delivery = _new_delivery(options, inputs, run)
     with _stopped_by_signals(delivery) as signals:
         manifest = delivery.run(run.source)
-    row = manifest.as_dict()
     if run.is_passing:
-        row |= dict.fromkeys(("results", "rows", "quarantine"))
+        manifest = replace(manifest, results=None, rows=None, quarantine=None)
+    row = manifest.as_dict()
     log_end(log, row)
     if inputs.check is not None:
         inputs.check.tell_sent()

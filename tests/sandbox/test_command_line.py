@@ -127,6 +127,8 @@ def test_preview_sends_a_few(sandbox: Sandbox, data: Path, tmp_path: Path) -> No
     found = told(sandbox, 0, *line)
     assert ["word 0", "word 1"] == [one["request"]["body"]["input"] for one in found["preview"]]
     assert (2, None) == (sent(sandbox), found["results"])
+    code, _, errors = ran(sandbox, *line[:2], "8", *line[3:])
+    assert (1, False) == (code, "/quarantine-" in errors)
     kept = told(sandbox, 0, *line, "--results", str(tmp_path / "out"))
     assert kept["results"].startswith(str(tmp_path / "out" / "preview"))
 
