@@ -318,9 +318,10 @@ def exception_classes() -> str:
     classes = [
         thing
         for thing in vars(exceptions).values()
-        if inspect.isclass(thing) and issubclass(thing, exceptions.OpenAIDestError)
+        if inspect.isclass(thing) and issubclass(thing, exceptions.OpenAIDestError) and thing.__name__[0] != "_"
     ]
-    rows = [(code(thing.__name__), first_sentence(thing), code(thing.__mro__[1].__name__)) for thing in classes]
+    kind_of = {thing: next(kind for kind in thing.__mro__[1:] if kind.__name__[0] != "_") for thing in classes}
+    rows = [(code(thing.__name__), first_sentence(thing), code(kind_of[thing].__name__)) for thing in classes]
     return table(("Class", "What happens next", "Is a"), rows)
 
 
