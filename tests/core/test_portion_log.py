@@ -169,11 +169,11 @@ def test_a_changed_record_begins_anew(folder: Folder) -> None:
 
 
 def test_the_last_request_of_a_resumed_record_is_its_own(folder: Folder) -> None:
-    """A short record goes in no pack with it, so that the usage of all requests stays on the long one."""
-    Try(folder, answers=2, number=1).run(LONG, "xy")
+    """Another record of tokens goes in no pack with it, so that the usage of all requests stays on the long one."""
+    Try(folder, answers=2).run([7, 8], LONG)
     again = Try(folder)
-    assert (2, 2, 0, 0) == counts(again.run(LONG, "xy"))
-    assert ({"total_tokens": 43}, {"total_tokens": 2}) == (again.outcome("0").usage, again.outcome("1").usage)
+    assert (2, 2, 0, 0) == counts(again.run([7, 8], LONG))
+    assert ({"total_tokens": 2}, {"total_tokens": 43}) == (again.outcome("0").usage, again.outcome("1").usage)
 
 
 def test_a_list_that_was_sent_in_halves_is_gone_on_with(folder: Folder) -> None:
