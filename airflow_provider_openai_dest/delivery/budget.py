@@ -95,6 +95,11 @@ class Budget:
         reserved = self._give_back(request)
         self.spent = Amount(self.spent.tokens + reserved.tokens, self.spent.cost + reserved.cost)
 
+    def unsent(self, request: RenderedRequest) -> None:
+        """Count a request that did not leave as none."""
+        self.requests -= 1
+        self._give_back(request)
+
     def release(self, request: RenderedRequest) -> None:
         """Give back what was reserved for a request that was refused, or has ended otherwise."""
         self._give_back(request)
