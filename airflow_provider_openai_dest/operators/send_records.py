@@ -289,6 +289,10 @@ class OpenAISendRecordsOperator(BaseOperator):
         self._body_check = check_of(endpoint, self.body_template(), validate, in_url=in_url)
         return self._body_check
 
+    def has_records(self) -> bool:
+        """Tell whether there are records; without any one request is sent, which can use nothing of a record."""
+        return self.records is not None or self.source is not None
+
     def read_source(self) -> Source:
         """Open what the records are read from."""
         from airflow_provider_openai_dest.operators.inputs import open_source
