@@ -145,7 +145,7 @@ def require_prices(prices: PriceList | None, model: str | None) -> PriceList:
     """
     if prices is None:
         raise ConfigurationError(
-            'max_cost needs a price list: pip install "airflow-provider-openai-dest[cost]", or set max_tokens_total'
+            "max_cost needs a price list, the extra `cost`: pip install genai-prices; or set max_tokens_total"
         )
     if model is not None and prices.of(model) is None:
         raise ConfigurationError(

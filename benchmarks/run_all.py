@@ -81,7 +81,7 @@ def main() -> int:
 
     os.environ["PYTHONPATH"] = str(ROOT)  # this checkout is what is measured
     sys.path.insert(0, str(ROOT))
-    broken = False
+    broken, commit = False, _commit()  # before the first page is written, which would be a change
     for name in arguments.only:
         say(f"--- {name}")
         began, load = time.monotonic(), os.getloadavg()[0]
@@ -89,7 +89,7 @@ def main() -> int:
         broken |= section.is_broken
         minutes = (time.monotonic() - began) / 60
         date = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-        section.measured = f"{date} at commit {_commit()}, in {minutes:.0f} minutes, load before {load:.2f}"
+        section.measured = f"{date} at commit {commit}, in {minutes:.0f} minutes, load before {load:.2f}"
         (found / f"{name}.json").write_text(json.dumps(asdict(section)))
         target.write_text(page([*_kept(found)], is_quick=arguments.quick))
     print(target.read_text())

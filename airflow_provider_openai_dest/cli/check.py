@@ -7,6 +7,7 @@ from argparse import Namespace
 
 from airflow_provider_openai_dest.cli.ending import DONE, WRONG
 from airflow_provider_openai_dest.cli.inputs import read_account
+from airflow_provider_openai_dest.cli.words import spoken
 from airflow_provider_openai_dest.connection.check import check_connection
 from airflow_provider_openai_dest.connection.client import new_client
 
@@ -19,5 +20,5 @@ def check(options: Namespace) -> int:
         tokens.tell(sent.append)
     with new_client(settings, tokens=tokens) as client:
         works, text = check_connection(client, settings, tokens=sent)
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{spoken(text)}\n")
     return DONE if works else WRONG

@@ -7,6 +7,7 @@ from argparse import Namespace
 from collections.abc import Callable, Mapping
 from typing import TextIO
 
+from airflow_provider_openai_dest.cli.words import spoken
 from airflow_provider_openai_dest.exceptions import (
     AbortError,
     BudgetReachedError,
@@ -68,7 +69,7 @@ def _code_of(command: Callable[[Namespace], int], options: Namespace, log: loggi
 
 
 class _PlainFormatter(logging.Formatter):
-    """Writes the headline of a fold as a line: a terminal folds nothing."""
+    """Writes the headline of a fold as a line, for a terminal folds nothing, and says what to do in its own words."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return super().format(record).replace(_FOLD, "", 1)
+        return spoken(super().format(record).replace(_FOLD, "", 1))

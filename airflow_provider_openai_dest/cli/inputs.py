@@ -17,6 +17,7 @@ from typing import Any
 from airflow_provider_openai_dest.checkpoint.fingerprint import fingerprint
 from airflow_provider_openai_dest.connection.settings import CONN_TYPE, ConnectionSettings, read_settings
 from airflow_provider_openai_dest.connection.token import TokenSource
+from airflow_provider_openai_dest.delivery.preview import shortened
 from airflow_provider_openai_dest.endpoints.catalogue import find_endpoint
 from airflow_provider_openai_dest.exceptions import ConfigurationError
 from airflow_provider_openai_dest.operators.inputs import dialect_of
@@ -42,9 +43,13 @@ def read_account(options: Namespace) -> tuple[ConnectionSettings, TokenSource | 
         if options.base_url:
             raise ConfigurationError("--base-url is that of the connection: leave it out, or --conn-id")
         from airflow_provider_openai_dest.hooks.openai_dest import OpenAIDestHook
+        from airflow_provider_openai_dest.operators.airflow_versions import AirflowNotFoundException
 
         hook = OpenAIDestHook(options.conn_id)
-        return hook.settings, hook.tokens
+        try:
+            return hook.settings, hook.tokens
+        except AirflowNotFoundException:
+            raise ConfigurationError(f"--conn-id {options.conn_id}: Airflow has no such connection") from None
     key = os.environ.get("OPENAI_API_KEY")
     if not key:
         raise ConfigurationError("no account: set OPENAI_API_KEY, or name an Airflow connection with --conn-id")
@@ -136,6 +141,15 @@ def open_results(place: str) -> Folder:
 def print_json(value: Any) -> None:
     """Print a value to standard output, where nothing else goes."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def without_vectors(value: Any, field: str | None) -> Any:
+    """Give a JSON value with just the beginning of what stands in fields of this name; the results have all of it."""
+    if isinstance(value, dict):
+        return {
+            name: shortened(item) if name == field else without_vectors(item, field) for name, item in value.items()
+        }
+    return [without_vectors(item, field) for item in value] if isinstance(value, list) else value
 
 
 def _found(pattern: str) -> Sequence[Path]:

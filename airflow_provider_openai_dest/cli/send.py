@@ -7,15 +7,16 @@ import signal
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog, Resume, generations
 from airflow_provider_openai_dest.checkpoint.ownership import Ownership, StorageFence
 from airflow_provider_openai_dest.checkpoint.replay import Replay
 from airflow_provider_openai_dest.checkpoint.scope import Scope
 from airflow_provider_openai_dest.cli.ending import DONE, INTERRUPTED
-from airflow_provider_openai_dest.cli.inputs import Inputs, open_results, print_json
+from airflow_provider_openai_dest.cli.inputs import Inputs, open_results, print_json, without_vectors
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.delivery.billing import Billing
 from airflow_provider_openai_dest.delivery.budget import new_budget
@@ -91,18 +92,25 @@ def _deliver(options: Namespace, inputs: Inputs, run: _Run) -> int:
     delivery = _new_delivery(options, inputs, run)
     with _stopped_by_signals(delivery) as signals:
         manifest = delivery.run(run.source)
-    row = manifest.as_dict()
     if run.is_passing:
-        row |= dict.fromkeys(("results", "rows", "quarantine"))
+        manifest = replace(manifest, results=None, rows=None, quarantine=None)
+    row = manifest.as_dict()
     log_end(log, row)
     if inputs.check is not None:
         inputs.check.tell_sent()
-    print_json(row | {"preview": run.view.shown(MAX_XCOM_BYTES)} if run.view else row)
+    print_json(_printed(row, run.view, inputs.endpoint.vector_field))
     if signals:
         return INTERRUPTED
     delivery.raise_failure(manifest, webhook_required=False)
     tolerance.check(manifest)
     return DONE
+
+
+def _printed(row: dict[str, Any], view: Preview | None, vector_field: str | None) -> dict[str, Any]:
+    """Give what is printed of a manifest: vectors are cut, and a preview shows the outcomes in its own way."""
+    if view is None:
+        return row | {"outcomes": without_vectors(row["outcomes"], vector_field)}
+    return {name: value for name, value in row.items() if name != "outcomes"} | {"preview": view.shown(MAX_XCOM_BYTES)}
 
 
 def _new_delivery(options: Namespace, inputs: Inputs, run: _Run) -> Delivery:

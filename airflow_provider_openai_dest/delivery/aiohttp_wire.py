@@ -6,6 +6,7 @@ https://docs.aiohttp.org/en/stable/client_reference.html
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
@@ -47,6 +48,9 @@ LARGE_ANSWERS = 1
 
 CLOSED_BEFORE = "Cannot write to closing transport"
 """What aiohttp says when a connection is closed before the last of a body was given to it: it never left whole."""
+
+_TLS_OF_AIOHTTP = re.compile(r" ssl:(?:<[^>]*>|\S+)(?= \[)")
+"""What aiohttp says of its own settings within the reason, on plain http as well."""
 
 END_SECONDS = 1.0
 """How long the end of a stream is waited for, when its last event is there."""
@@ -187,7 +191,7 @@ class AiohttpWire:
             return NoAnswerError(f"the proxy refuses the tunnel with HTTP {error.status}", left=False)
         if isinstance(error, self._aiohttp.ClientResponseError):  # its own words hold the URL
             return NoAnswerError(f"the answer is no HTTP: {self.secrets.cut_from_text(error.message)}", left=left)
-        return NoAnswerError(self.secrets.cut_from_text(reason_of(error)), left=left)
+        return NoAnswerError(self.secrets.cut_from_text(_TLS_OF_AIOHTTP.sub("", reason_of(error))), left=left)
 
 
 async def _until_over(pieces: AsyncIterator[bytes], answer: StreamedAnswer) -> AsyncIterator[bytes]:

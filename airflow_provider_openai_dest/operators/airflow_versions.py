@@ -11,6 +11,7 @@ from typing import Any
 try:
     from airflow.sdk.exceptions import (
         AirflowFailException,
+        AirflowNotFoundException,
         AirflowRescheduleException,
         AirflowSkipException,
         TaskDeferred,
@@ -18,6 +19,7 @@ try:
 except ImportError:  # Airflow 3.1
     from airflow.exceptions import (  # type: ignore[no-redef,attr-defined,unused-ignore]
         AirflowFailException,
+        AirflowNotFoundException,
         AirflowRescheduleException,
         AirflowSkipException,
         TaskDeferred,
@@ -25,6 +27,7 @@ except ImportError:  # Airflow 3.1
 
 __all__ = [
     "AirflowFailException",
+    "AirflowNotFoundException",
     "AirflowRescheduleException",
     "AirflowSkipException",
     "TaskDeferred",

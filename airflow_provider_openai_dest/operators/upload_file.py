@@ -107,7 +107,7 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
     ) -> None:
         refuse_fixed(type(self), kwargs, "endpoint", "fields", "deduplicate")
         self._own_faults = (
-            *_source_faults(files, file, kwargs),
+            *_source_faults(files, file, line, kwargs),
             *_form_faults(purpose, file_format, expires_after),
             *_waiting_faults(kwargs.get("extract") if wait else None),
         )
@@ -261,12 +261,14 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
         return self._files_found
 
 
-def _source_faults(files: Any, file: str | None, given: Mapping[str, Any]) -> Iterator[str]:
+def _source_faults(files: Any, file: str | None, line: Any, given: Mapping[str, Any]) -> Iterator[str]:
     """Say what is wrong with where the bytes come from."""
     if file is not None and given.get("files_root") is None:
         yield "file= needs files_root=: the folder that files named by records are in"
     if files is not None and (file is not None or given.get("records") or given.get("source")):
         yield "files= are uploaded as they are: give no records, source or file with them"
+    if files is file is line is None and given.get("records") is None and given.get("source") is None:
+        yield "nothing to upload: give files=, or records= or source= to make a file of"
     if given.get("body") is not None:
         yield "an upload has no body: give line= for the lines, or files= for files"
 

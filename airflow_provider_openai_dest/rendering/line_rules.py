@@ -21,6 +21,12 @@ BATCH_LINES = 50_000
 EMBEDDING_INPUTS = 50_000
 """Most lines of a batch, and most inputs for embeddings in all of them."""
 
+ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+"""Who speaks in a message: the ChatCompletionRequest...Message of OpenAI's specification."""
+
+IN_PLACE_OF_CONTENT = ("tool_calls", "function_call", "refusal", "audio")
+"""Fields with which a message of the assistant needs no content (ChatCompletionRequestAssistantMessage)."""
+
 LONGEST_QUOTE = 60
 
 
@@ -141,8 +147,26 @@ def _message_faults(messages: Any, place: str) -> Iterator[str]:
     for number, message in enumerate(messages):
         if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
             yield f"{place}[{number}] must be an object with a role"
-        elif message.get("weight") not in (None, 0, 1):
-            yield f"{place}[{number}].weight must be 0 or 1"
+        else:
+            yield from (f"{place}[{number}]{fault}" for fault in _faults_of_message(message))
+
+
+def _faults_of_message(message: Mapping[str, Any]) -> Iterator[str]:
+    role = message["role"]
+    if role not in ROLES:
+        yield f".role {_quoted(role)} is none that the API knows: {', '.join(ROLES)}"
+    elif not _has_content(message):
+        yield f".content is missing{', and tool_calls as well' if role == 'assistant' else ''}"
+    if message.get("weight") not in (None, 0, 1):
+        yield ".weight must be 0 or 1"
+
+
+def _has_content(message: Mapping[str, Any]) -> bool:
+    """Whether there is content, which may be empty; null counts only as the result of a function."""
+    if message["role"] == "function":
+        return "content" in message
+    instead = IN_PLACE_OF_CONTENT if message["role"] == "assistant" else ()
+    return any(message.get(name) is not None for name in ("content", *instead))
 
 
 def _inputs_of(line: Any) -> int:

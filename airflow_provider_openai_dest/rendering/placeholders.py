@@ -23,6 +23,9 @@ from airflow_provider_openai_dest.sources.field_path import FieldPath, FieldPath
 
 _ROOTS = ("message", "record")
 # A word that is near to a root and has a path is told, since as a text it would be paid for and mean nothing.
+LONGEST_QUOTE = 40
+"""Characters that a message quotes of a template."""
+
 _OPENING = re.compile(r"(?P<escape>\\?)\{(?:(?P<root>message|record)(?=[.\[}\s]|$)|(?P<word>[A-Za-z]{4,9})(?=[.\[]))")
 
 
@@ -86,7 +89,7 @@ def parse_text(text: str, place: str) -> Text:
             start = match.end()
             continue
         if not match["root"]:
-            _refuse(match["word"], match.start(), place)
+            _refuse(text, match, place)
         parts.append(text[start : match.start()])
         end = _closing(text, match.end(), match.start(), place)
         parts.append(_placeholder(text, match.start(), text[match.end() : end], place))
@@ -99,10 +102,12 @@ def _is_near(word: str) -> bool:
     return bool(get_close_matches(word.lower(), _ROOTS, n=1, cutoff=0.75))
 
 
-def _refuse(word: str, column: int, place: str) -> NoReturn:
+def _refuse(text: str, match: re.Match[str], place: str) -> NoReturn:
+    start, end = match.start(), text.find("}", match.end(), match.end() + LONGEST_QUOTE)
+    quoted = text[start : end + 1] if end >= 0 else f"{{{match['word']}"
     raise InvalidTemplateError(
-        f"{place}, column {column}: {{{word} is no placeholder: {nearest(word.lower(), _ROOTS)} "
-        f"Write \\{{{word} where the text itself is meant"
+        f"{place}, column {start}: {quoted} is no placeholder: {nearest(match['word'].lower(), _ROOTS)} "
+        f"Write \\{quoted} where the text itself is meant"
     )
 
 
@@ -131,8 +136,8 @@ def _placeholder(text: str, opening: int, inside: str, place: str) -> Placeholde
 
 
 def _shown(text: str, opening: int) -> str:
-    shown = text[opening : opening + 40]
-    return repr(shown if len(text) <= opening + 40 else f"{shown}...")
+    shown = text[opening : opening + LONGEST_QUOTE]
+    return repr(shown if len(text) <= opening + LONGEST_QUOTE else f"{shown}...")
 
 
 def _joined(parts: Sequence[str | Placeholder]) -> tuple[str | Placeholder, ...]:

@@ -80,9 +80,7 @@ def token_counter(model: str) -> CountTokens:
 def vocabulary_of(model: str, encoding_name: str | None = None) -> Encoding:
     """Give a model's vocabulary, or the one of that name. Raises ConfigurationError when it can't be had."""
     if find_spec("tiktoken") is None:
-        raise ConfigurationError(
-            'long_input= needs the tokens of a text: pip install "airflow-provider-openai-dest[tokens]"'
-        )
+        raise ConfigurationError("long_input= needs the tokens of a text, the extra `tokens`: pip install tiktoken")
     name = encoding_name or encoding_name_of(model)
     if name is None:
         raise ConfigurationError(

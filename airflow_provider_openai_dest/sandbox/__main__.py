@@ -27,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             faults=options.fault,
             seed=options.seed,
             api_key=options.api_key,
+            needs_key=not options.no_key,
             key_header=options.key_header.lower(),
             base64=not options.no_base64,
             subject=options.subject,
@@ -63,6 +64,7 @@ def _read(arguments: Sequence[str] | None) -> Namespace:
     parser.add_argument("--fault", action="append", default=[], metavar="RULE", help="such as status=503,rate=0.1")
     parser.add_argument("--seed", type=int, default=0, help="seed of the faults' chance (0)")
     parser.add_argument("--api-key", help="the only key that is taken; any by default")
+    parser.add_argument("--no-key", action="store_true", help="take requests without a key, as a local server does")
     parser.add_argument("--key-header", default="authorization", help="header of the key, such as api-key of Azure")
     parser.add_argument("--no-base64", action="store_true", help="refuse base64 embeddings, as some servers do")
     parser.add_argument("--subject", help="take only tokens that /oauth/token gives, for this subject token")

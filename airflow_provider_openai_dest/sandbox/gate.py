@@ -60,7 +60,7 @@ class Gate:
             await _send(Connection(scope, receive, send), answer, how, rule.interval if rule else 0.0)
 
     def _check_key(self, request: Request) -> None:
-        if not self.operation.needs_key:
+        if not self.operation.needs_key or not self.state.settings.needs_key:
             return
         settings, key = self.state.settings, _key_of(request, self.state.settings.key_header)
         if settings.subject is not None:

@@ -22,6 +22,7 @@ class SandboxSettings:
     :param faults: rules of what goes wrong, as :meth:`.FaultRule.parse` reads them.
     :param seed: seed of the faults' chance.
     :param api_key: the only key taken; None takes any that is not empty.
+    :param needs_key: whether a request needs a key; False takes those without one, as a local server does.
     :param key_header: header that carries the key: ``authorization``, or another as ``api-key`` of Azure.
     :param base64: whether embeddings are given as base64; False refuses to.
     :param subject: the only subject token that ``/oauth/token`` gives a token for; then no other key is taken.
@@ -43,6 +44,7 @@ class SandboxSettings:
     faults: Sequence[FaultRule | str] = ()
     seed: int = 0
     api_key: str | None = None
+    needs_key: bool = True
     key_header: str = "authorization"
     base64: bool = True
     subject: str | None = None

@@ -32,9 +32,7 @@ _LARGEST = 2**31 - 1
 def require_pyarrow() -> None:
     """Raise ConfigurationError where pyarrow is not installed, before anything is paid for."""
     if find_spec("pyarrow") is None:
-        raise ConfigurationError(
-            'results_format="parquet" needs pyarrow: pip install "airflow-provider-openai-dest[parquet]"'
-        )
+        raise ConfigurationError('results_format="parquet" needs the extra `parquet`: pip install pyarrow')
 
 
 class AnswerShape:

@@ -92,8 +92,9 @@ def _extension(file: ReadableFile) -> str:
 
 def _unknown(file: ReadableFile, extension: str) -> str:
     what = f"the extension {extension!r} is unknown" if extension else "there is no extension"
+    known = nearest(extension, READERS)
     return (
-        f"{location(file)}: {what}, {nearest(extension, READERS)} Each may also be gzipped (.gz). "
+        f"{location(file)}: {what}, {known}{'' if known.endswith('?') else '.'} Each may also be gzipped (.gz). "
         "Where the name does not tell it, name the format (source_format)"
     )
 

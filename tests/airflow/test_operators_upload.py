@@ -213,6 +213,7 @@ def test_a_file_that_a_record_names_and_that_is_gone_is_its_own_fault(sandbox: S
 
 # what is wrong with the arguments, and words of the error
 REFUSED = {
+    "nothing at all": ({}, "nothing to upload"),
     "unknown purpose": ({"purpose": "finetune", "records": CITIES}, "'fine-tune'"),
     "files and records": ({"files": "/x/*", "records": CITIES}, "files="),
     "files and source": ({"files": "/x/*", "source": "/y"}, "files="),

@@ -310,6 +310,13 @@ def test_a_request_that_never_left_is_told_so(case: str) -> None:
     assert KEY not in str(talked.lost)
 
 
+def test_a_reason_says_nothing_of_the_clients_settings() -> None:
+    """Where nothing listens, on plain http, no word of TLS."""
+    lost = str(talk(says(), NEVER_LEFT["connection refused"]).lost)
+    assert "Cannot connect to host 127.0.0.1:" in lost
+    assert " ssl:" not in lost
+
+
 MAY_HAVE_LEFT = {
     "reset instead of an answer": resets,
     "closed instead of an answer": says_bytes(closes=True),

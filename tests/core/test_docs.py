@@ -15,6 +15,7 @@ from cogapp.cogapp import CogCheckFailed
 
 import airflow_provider_openai_dest
 from airflow_provider_openai_dest.connection.settings import read_settings
+from airflow_provider_openai_dest.connection.shutdowns import SHUTDOWNS
 from airflow_provider_openai_dest.connection.webhook_settings import read_webhook_settings
 from airflow_provider_openai_dest.sandbox import __main__ as sandbox_command
 from docs.examples import PAGES, REPOSITORY, Example, examples
@@ -149,6 +150,18 @@ def test_connections_are_as_they_are_read() -> None:
         read = read_webhook_settings if fields["conn_type"] == "openai_dest_webhook" else read_settings
         settings = read(**fields)
         assert bool(settings.secrets) is ("password" in fields)
+
+
+def test_no_example_asks_for_a_model_that_ends() -> None:
+    """Whoever copies an example has no warning in the log."""
+    texts = {(name_of(page), text) for page in PAGES for example in examples(page) for text in _texts_of(example.text)}
+    assert set() == {(page, text) for page, text in texts if text in SHUTDOWNS}
+
+
+def _texts_of(code: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
 
 
 def test_samples_of_json_are_json() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 
 from airflow_provider_openai_dest.exceptions import RecordError
 from airflow_provider_openai_dest.rendering.file_checks import NAMED_FAULTS, UPLOAD_BYTES, check_file
-from airflow_provider_openai_dest.rendering.line_rules import BATCH_LINES, RULES, BatchLines
+from airflow_provider_openai_dest.rendering.line_rules import BATCH_LINES, IN_PLACE_OF_CONTENT, ROLES, RULES, BatchLines
 from airflow_provider_openai_dest.rendering.multipart import FilePart
 from tests.core.json_values import few_examples, json_values
 from tests.core.rendering_parts import file_part
@@ -33,6 +33,9 @@ GOOD = {
     "batch": [[batch(1), batch(2)], [embed(1, "a"), embed(2, ["a", "b"]), embed(3, [1, 2, 3])]],
     "fine-tune": [
         [{"messages": [MESSAGE, ANSWER], "tools": []}, {"messages": [MESSAGE]}],
+        [{"messages": [{"role": role, "content": ""} for role in ROLES]}],
+        [{"messages": [{"role": "assistant", "content": None, field: {}}]} for field in IN_PLACE_OF_CONTENT],
+        [{"messages": [{"role": "function", "name": "f", "content": None}]}],
         [{"prompt": "a", "completion": "b"}],
         [
             {
@@ -71,6 +74,11 @@ BAD = [
     ("fine-tune", [{"messages": []}], "list of messages"),
     ("fine-tune", [{"messages": [{"content": "a"}]}], "messages[0]"),
     ("fine-tune", [{"messages": [MESSAGE, {"role": "assistant", "weight": 2}]}], "messages[1].weight"),
+    ("fine-tune", [{"messages": [{"role": "user"}]}], "messages[0].content is missing"),
+    ("fine-tune", [{"messages": [{"role": "user", "tool_calls": [{}]}]}], "messages[0].content is missing"),
+    ("fine-tune", [{"messages": [{"role": "function"}]}], "messages[0].content is missing"),
+    ("fine-tune", [{"messages": [MESSAGE, {"role": "assistant", "content": None}]}], "messages[1].content is missing"),
+    ("fine-tune", [{"messages": [{"role": "robot", "content": "a"}]}], "messages[0].role 'robot'"),
     ("fine-tune", [{"prompt": "a"}], "completion must be a text"),
     ("fine-tune", [{"input": 1}], "input must be an object"),
     ("fine-tune", [{"input": {"messages": [MESSAGE]}, "preferred_completion": [ANSWER]}], "non_preferred_completion"),

@@ -179,6 +179,17 @@ def test_any_record_fills_a_template_or_lacks_a_field(data: dict[str, Any]) -> N
         assert text.endswith(as_text(data))
 
 
+@pytest.mark.parametrize(
+    ("text", "quoted"), [("a {mesage.n} b", "{mesage.n}"), ('{mesage["a"]}', '{mesage["a"]}'), ("{mesage.n", "{mesage")]
+)
+def test_a_misspelt_placeholder_is_quoted_whole(text: str, quoted: str) -> None:
+    """With its end, where it has one."""
+    with pytest.raises(InvalidTemplateError) as caught:
+        parse_text(text, "body")
+    assert f": {quoted} is no placeholder: " in str(caught.value)
+    assert f"Write \\{quoted} where" in str(caught.value)
+
+
 @pytest.mark.parametrize("text", ["{mesage.n}", "a {messages.n}", "{Message.n}", "{recrod[0]}"])
 def test_a_misspelt_root_is_refused_with_the_nearest(text: str) -> None:
     """What looks like a placeholder and is none would be sent as it is, and paid for: it is refused."""

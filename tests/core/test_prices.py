@@ -115,7 +115,7 @@ def test_dollars_are_worded_for_a_person(cost: float, text: str) -> None:
 
 def test_a_limit_in_dollars_needs_a_list() -> None:
     """The error says what to install."""
-    with pytest.raises(ConfigurationError, match=r"openai-dest\[cost\]"):
+    with pytest.raises(ConfigurationError, match="`cost`: pip install genai-prices"):
         require_prices(None, "gpt-6-luna")
     with pytest.raises(ConfigurationError, match="'x' is not known"):
         require_prices(price_list(OPENAI), "x")

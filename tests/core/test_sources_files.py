@@ -62,9 +62,11 @@ def test_unknown_extensions_are_refused_all_at_once() -> None:
         FilesSource(files)
 
     typo, nameless, other = caught.value.faults
-    assert typo.startswith("mem://store/a.jsnl: the extension 'jsnl' is unknown, did you mean 'jsonl'")
+    assert typo.startswith(
+        "mem://store/a.jsnl: the extension 'jsnl' is unknown, did you mean 'jsonl' or 'json' or 'ndjson'? Each may"
+    )
     known = "known are: csv, json, jsonl, ndjson, tsv"
-    assert nameless.startswith(f"mem://store/part-1: there is no extension, {known}")
+    assert nameless.startswith(f"mem://store/part-1: there is no extension, {known}. Each may")
     assert "'parquet' is unknown" in other
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,8 +15,10 @@ from typing import Any
 
 import pytest
 
+import airflow_provider_openai_dest
 from airflow_provider_openai_dest.cli.commands import COMMANDS, main, new_parser
 from airflow_provider_openai_dest.cli.options import OPTIONS
+from airflow_provider_openai_dest.cli.words import WORDS
 from airflow_provider_openai_dest.sandbox import Sandbox, running_sandbox
 
 KEY = "sk-proj-commandline0123456789abcdef"
@@ -101,12 +104,31 @@ def test_estimate_sends_nothing(sandbox: Sandbox, data: Path) -> None:
     assert 0 == sent(sandbox)
 
 
+def test_an_estimate_of_nothing_but_rejected_records_is_a_failure(sandbox: Sandbox, data: Path) -> None:
+    """Exit code 1: nothing could be sent."""
+    found = told(sandbox, 1, "estimate", "--input", str(data), *ASK, "--body", '{"input": "{message.nothing}"}')
+    assert (20, 0) == (found["rejected"], found["requests"])
+
+
+def test_no_vector_is_printed_whole(sandbox: Sandbox, data: Path, tmp_path: Path) -> None:
+    """A preview shows its own form of the outcomes alone, and a small send cuts them."""
+    data.write_text('{"id": 1}\n{"id": 2}\n')
+    line = ("--input", str(data), "--endpoint", "create_embedding", "--model", "text-embedding-3-small")
+    line = (*line, "--body", '{"input": "No. {message.id}"}')
+    assert "outcomes" not in told(sandbox, 0, "preview", *line)
+    sent = told(sandbox, 0, "send", *line, "--results", str(tmp_path / "out"))
+    vectors = [outcome["answer"]["embedding"] for outcome in sent["outcomes"]]
+    assert (2, True) == (len(vectors), all(vector.endswith("... (8,192 characters)") for vector in vectors))
+
+
 def test_preview_sends_a_few(sandbox: Sandbox, data: Path, tmp_path: Path) -> None:
     """And keeps nothing, unless a folder is named."""
     line = ("preview", "--records", "2", "--input", str(data), *ASK, *BODY)
     found = told(sandbox, 0, *line)
     assert ["word 0", "word 1"] == [one["request"]["body"]["input"] for one in found["preview"]]
     assert (2, None) == (sent(sandbox), found["results"])
+    code, _, errors = ran(sandbox, *line[:2], "8", *line[3:])
+    assert (1, False) == (code, "/quarantine-" in errors)
     kept = told(sandbox, 0, *line, "--results", str(tmp_path / "out"))
     assert kept["results"].startswith(str(tmp_path / "out" / "preview"))
 
@@ -156,6 +178,17 @@ def test_what_is_wrong_is_told_before_anything_is_sent(
     assert 0 == sent(sandbox)
 
 
+def test_an_unknown_connection_is_told_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    """With exit code 2, and no traceback."""
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    code, output, errors = ran(sandbox, "check", "--conn-id", "nope")
+    assert (2, "") == (code, output)
+    assert "--conn-id nope: Airflow has no such connection" in errors
+    assert "Traceback" not in errors
+
+
 def test_no_account_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """With what to set."""
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
@@ -195,6 +228,33 @@ def test_a_command_loads_no_airflow(sandbox: Sandbox, data: Path) -> None:
     assert not loaded & {"airflow", "openai", "pyarrow"}
 
 
+AIRFLOWS = re.compile(r"clear the task|next try|quarantine_of|source=|source_format|on_mismatch|into the password")
+
+
+def test_the_command_line_speaks_its_own_words(sandbox: Sandbox, data: Path, tmp_path: Path) -> None:
+    """What to do next is told as a command, not as an argument of an operator."""
+    line = ("send", "--input", str(data), *ASK, *BODY, "--results", str(tmp_path / "out"))
+    nameless = tmp_path / "questions"
+    nameless.write_text(data.read_text())
+    failures = [
+        (3, "run the command again to send", (*line, "--max-requests", "1", "--concurrency", "1")),
+        (1, "replay --input", line),
+        (2, "with --anew", (*line, "--model", "gpt-6-sol")),
+        (2, "(--input-format)", (*line, "--input", str(nameless))),
+    ]
+    for code, says, words in failures:
+        found, _, errors = ran(sandbox, *words)
+        assert (code, True, None) == (found, says in errors, AIRFLOWS.search(errors)), errors
+
+
+def test_each_of_airflows_words_is_still_said() -> None:
+    """The table of words has none that no message holds any more."""
+    package = Path(airflow_provider_openai_dest.__file__).parent
+    sources = [file.read_text() for file in package.rglob("*.py") if file.parent.name != "cli"]
+    said = re.sub(r"""["']\s*f?["']""", "", "\n".join(sources))
+    assert [] == [airflows for airflows in WORDS if airflows not in said]
+
+
 def test_each_option_is_used() -> None:
     """The table has no option that no command takes, and no command one that is not in the table."""
     assert OPTIONS.keys() == {name for command in COMMANDS.values() for name in command.options}
@@ -210,5 +270,5 @@ def test_a_body_that_the_api_would_refuse_is_told_before_it_is_sent(sandbox: San
     found = told(sandbox, 0, "estimate", "--input", str(data), *ASK, *body, "--validate", "off")
     assert 19 == found["pending"]
     body = ("--body", '{"input": "a", "temperature": "{message.q}"}')
-    found = told(sandbox, 0, "estimate", "--input", str(data), *ASK, *body)
+    found = told(sandbox, 1, "estimate", "--input", str(data), *ASK, *body)
     assert {"invalid_body": 19, "missing_field": 1} == {kind["code"]: kind["count"] for kind in found["rejections"]}

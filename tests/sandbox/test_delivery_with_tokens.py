@@ -221,6 +221,16 @@ def test_a_wrong_azure_key_stops_the_delivery() -> None:
         sent.destination.raise_failure(sent.manifest)
 
 
+def test_a_server_without_keys_is_sent_to_without_one() -> None:
+    """The sandbox plays it with needs_key=False; one that needs a key refuses all."""
+    connection = {"conn_type": "openai_dest", "extra": {"auth": "none"}}
+    with running_sandbox(needs_key=False) as keyless, running_sandbox() as sandbox:
+        sent = send(read_settings(**connection, host=keyless.base_url), 3)
+        refused = send(read_settings(**connection, host=sandbox.base_url), 3)
+    assert (3, 3, 0, 0) == sent.counts
+    assert 0 == refused.manifest.delivered
+
+
 def test_a_server_without_base64_gives_numbers() -> None:
     """The vectors are kept as they always are, and the server that has base64 gives the same ones."""
     with running_sandbox(base64=False, key_header="x-any") as plain, running_sandbox() as sandbox:
