@@ -201,8 +201,11 @@ class Destination:
                 for hashed, end in settled.newest_first():
                     self._settled.add_end(hashed, end)
                 self._tally.absorb(settled.summary)
+        begun = self._fates.begun(self._settled)
         if self._billing:
-            self._billing.spent_before(self._tally.usage, self._tally.spent)
+            for usage, cost in [(self._tally.usage, self._tally.spent), *begun]:
+                self._billing.spent_before(usage, cost)
+            self._billing.spent_untold(self._fates.claimed.spent)
 
     def _wait_for(self, run: Coroutine[Any, Any, Census]) -> Census:
         """Run the event loop in a thread; what interrupts the waiting, a signal handler's exception, ends it soon."""
@@ -270,13 +273,14 @@ class Destination:
         if conclusion.may_pass_halved and (halves := self._renderer.split(request, conclusion.error)):
             self._remember_billed(request, conclusion)
             return halves
-        outcomes, held = self._read(self._endpoint, request, conclusion), _bytes_of(conclusion)
-        is_part = request.following is not None and outcomes[0].status is Status.DELIVERED
+        reading, held = partial(self._read, self._endpoint, request, conclusion), _bytes_of(conclusion)
+        outcomes = await asyncio.to_thread(reading) if request.pack and request.pack.is_averaged else reading()
         if self._billing:
-            outcomes = self._billing.billed(request, conclusion, outcomes, is_part=is_part)
-        if is_part and request.following:
+            outcomes = self._billing.billed(request, conclusion, outcomes)
+        if request.following and (first := outcomes[0]).status is Status.DELIVERED:
             self._remember_billed(request, conclusion)
-            return [await asyncio.to_thread(request.following, outcomes[0].answer["data"], outcomes[0].usage)]
+            return [await asyncio.to_thread(request.following, first.answer["data"], first.usage, first.cost)]
+        del reading
         size = size_of(self._endpoint, request, conclusion)
         del conclusion  # the bytes of the answer are not needed any more
         outcomes += self._sharing.ended(request.claim, outcomes, size)

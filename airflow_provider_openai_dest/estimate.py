@@ -86,9 +86,8 @@ class _Adding:
 
     def add(self, item: Rendered) -> None:
         if isinstance(item, RenderedRequest):
-            self._found.requests += 1
             self._found.pending += len(item.records)
-            self._add_tokens(item)
+            self._add_request(item)
             _end(item.claim)
         elif isinstance(item, Duplicate):
             self._found.pending += 1
@@ -111,6 +110,14 @@ class _Adding:
             what = {"code": refused.error.code, "message": refused.error.message[:LONGEST_TEXT]}
             place = {"key": refused.record.key[:LONGEST_TEXT], "position": refused.record.position}
             self._found.first_rejected.append(place | what)
+
+    def _add_request(self, request: RenderedRequest) -> None:
+        """Count a request and those that follow it for the same record."""
+        following: RenderedRequest | None = request
+        while following is not None:
+            self._found.requests += 1
+            self._add_tokens(following)
+            following = following.following((), None, None) if following.following else None
 
     def _add_tokens(self, request: RenderedRequest) -> None:
         found, counted = self._found, input_tokens(request)

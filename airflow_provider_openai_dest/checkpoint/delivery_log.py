@@ -141,9 +141,13 @@ class DeliveryLog:
 
     def uploads(self) -> dict[str, KnownUpload]:
         """Read which files earlier tries of this delivery have sent in part."""
-        names = list_names(self.folder, self._prefix("uploads"))
-        logs = [name for _, name in reversed(self._logs("uploads", names))]
-        return read_uploads(chain.from_iterable(read_rows(self.folder, _files_of(log, names)) for log in logs))
+        return read_uploads(self.rows_of("uploads"))
+
+    def rows_of(self, kind: str) -> Iterator[dict[str, Any]]:
+        """Read the rows of one kind that earlier tries of this delivery wrote, in the order of time."""
+        names = list_names(self.folder, self._prefix(kind))
+        logs = [name for _, name in reversed(self._logs(kind, names))]
+        return chain.from_iterable(read_rows(self.folder, _files_of(log, names)) for log in logs)
 
     def delivered(self, kind: str) -> Iterator[Outcome]:
         """Read what earlier tries of this delivery delivered, for a log whose rejections each try sends again."""

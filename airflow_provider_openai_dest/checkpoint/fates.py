@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from msgspec.structs import replace
 
 from airflow_provider_openai_dest.checkpoint.claims import Claimed, Claims
+from airflow_provider_openai_dest.checkpoint.portion_log import PortionLog
 from airflow_provider_openai_dest.delivery.outcome import Outcome
+from airflow_provider_openai_dest.delivery.settled import SettledRecords
 from airflow_provider_openai_dest.rendering.renderer import Rendered
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
 from airflow_provider_openai_dest.sources.record import Record
@@ -18,13 +21,24 @@ class Fates:
 
     :param claims: where this try claims; None claims nothing.
     :param claimed: what earlier tries may have sent.
+    :param portions: what they have paid of records that take several requests; None when nothing is kept of it.
     """
 
-    def __init__(self, claims: Claims | None = None, claimed: Claimed | None = None) -> None:
+    def __init__(
+        self, claims: Claims | None = None, claimed: Claimed | None = None, portions: PortionLog | None = None
+    ) -> None:
         self._claims = claims
-        self.claimed = claimed or Claimed()
+        self._portions = portions
+        self.claimed = Claimed() if claimed is None else claimed
         self._billed_whole = set[int]()
         self._lost: list[int] = []
+
+    def begun(self, settled: SettledRecords) -> list[tuple[Mapping[str, Any], float]]:
+        """Give usage and dollars of what was paid for records that are not settled, before any is rendered.
+
+        Raises TransientError when it can't be read.
+        """
+        return self._portions.recall(settled) if self._portions else []
 
     def claiming(self, items: Iterator[Rendered]) -> Iterator[Rendered]:
         """Give the items, each claimed before it may be sent. Raises SinkError."""

@@ -58,11 +58,14 @@ def read_outcomes(endpoint: EndpointTemplate, request: RenderedRequest, conclusi
 
 
 def _without_answer(request: RenderedRequest, conclusion: Conclusion) -> list[Outcome]:
-    """Give the outcomes where no answer came; what earlier requests for the record used was paid all the same."""
+    """Give the outcomes where no answer came; what earlier requests for the record used was paid all the same.
+
+    A record that is left may be billed for these again, unless what came of them is kept for the next try.
+    """
     status = Status.PENDING if conclusion.is_open else Status.REJECTED
     outcomes = [_outcome(record, conclusion, status=status, error=conclusion.error) for record in request.records]
     if usage := with_earlier(None, request):
-        is_left = status is Status.PENDING
+        is_left = status is Status.PENDING and not (request.portions and request.portions.is_kept)
         outcomes[0] = replace(outcomes[0], usage=usage, maybe_billed=outcomes[0].maybe_billed or is_left)
     return outcomes
 

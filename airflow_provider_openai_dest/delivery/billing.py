@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from airflow_provider_openai_dest.delivery.attempts import Conclusion
-from airflow_provider_openai_dest.delivery.budget import NOTHING, Amount, Budget
+from airflow_provider_openai_dest.delivery.budget import NOTHING, Amount, Budget, used_in_all
 from airflow_provider_openai_dest.delivery.outcome import Outcome
 from airflow_provider_openai_dest.delivery.verdict import Verdict
 from airflow_provider_openai_dest.prices import PriceList
@@ -25,33 +25,39 @@ class Billing:
     def __init__(self, prices: PriceList | None = None, budget: Budget | None = None) -> None:
         self._prices = prices
         self._budget = budget
-        self._parts: dict[int, Amount] = {}
 
     def spent_before(self, usage: Mapping[str, Any], cost: float) -> None:
         """Tell what earlier tries used."""
         if self._budget:
             self._budget.spent_before(usage, cost)
 
-    def billed(
-        self, request: RenderedRequest, conclusion: Conclusion, outcomes: list[Outcome], *, is_part: bool = False
-    ) -> list[Outcome]:
+    def spent_untold(self, amount: Amount) -> None:
+        """Tell what earlier tries spent that no outcome tells."""
+        if self._budget:
+            self._budget.spent_untold(amount)
+
+    def untold(self) -> Amount:
+        """Give what this try has spent so far that no outcome tells; from any thread."""
+        return self._budget.untold if self._budget else NOTHING
+
+    def billed(self, request: RenderedRequest, conclusion: Conclusion, outcomes: list[Outcome]) -> list[Outcome]:
         """Give the outcomes of one request, the first of them with its cost.
 
-        :param is_part: others follow for the same record; the last one's outcome bears the sum of all.
+        Where several requests make one record's answer, it is that of all so far, and the budget is told of the last.
         """
-        if conclusion.verdict is not Verdict.DELIVERED or not outcomes:
+        if not outcomes:
             return outcomes
         first, *others = outcomes
+        earlier = request.portions
+        if conclusion.verdict is not Verdict.DELIVERED:
+            return [replace(first, cost=earlier.cost), *others] if earlier and earlier.usage else outcomes
         if self._prices and first.usage:
             answer: Mapping[str, Any] = first.answer if isinstance(first.answer, Mapping) else {}
             model = request.model or _text(answer.get("model"))
             first = replace(first, cost=self._prices.cost(model, first.usage, _text(answer.get("service_tier"))))
         if self._budget:
-            position = request.records[0].position
-            before = self._parts.pop(position, NOTHING)
-            charged = self._budget.answered(request, first.usage, first.cost, before)
-            if is_part:
-                self._parts[position] = Amount(before.tokens + charged.tokens, before.cost + charged.cost)
+            before = Amount(used_in_all(earlier.usage), earlier.cost or 0.0) if earlier and earlier.usage else NOTHING
+            self._budget.answered(request, first.usage, first.cost, before)
         return [first, *others]
 
 

@@ -28,6 +28,10 @@ class Amount(NamedTuple):
     tokens: float = 0.0
     cost: float = 0.0
 
+    def plus(self, tokens: float, cost: float) -> Amount:
+        """Give the sum."""
+        return Amount(self.tokens + tokens, self.cost + cost)
+
 
 NOTHING = Amount()
 
@@ -35,7 +39,8 @@ NOTHING = Amount()
 class Budget:
     """What was spent and what is reserved. Used by the event loop.
 
-    ``reached`` says why nothing more may be sent, for a person; empty until then.
+    ``reached`` says why nothing more may be sent, for a person; empty until then. ``untold`` is that part of what this
+    try has spent which no outcome's usage tells: of lost answers, and of those that do not say what they used.
 
     :param limits: at least one of them is set.
     :param prices: needed by ``max_cost`` only.
@@ -49,12 +54,17 @@ class Budget:
         self._answers = 0
         self._of_answers = Amount()
         self.spent = Amount()
+        self.untold = Amount()
         self.requests = 0
         self.reached = ""
 
     def spent_before(self, usage: Mapping[str, Any], cost: float) -> None:
         """Count what earlier tries of the delivery used."""
-        self.spent = Amount(self.spent.tokens + used_in_all(usage), self.spent.cost + cost)
+        self.spent = self.spent.plus(used_in_all(usage), cost)
+
+    def spent_untold(self, amount: Amount) -> None:
+        """Count what earlier tries of the delivery spent that no outcome tells."""
+        self.spent = self.spent.plus(*amount)
 
     def may_send(self, request: RenderedRequest) -> bool:
         """Tell whether the budget has room for one more request; it must be taken then.
@@ -75,25 +85,28 @@ class Budget:
 
     def answered(
         self, request: RenderedRequest, usage: Mapping[str, Any] | None, cost: float | None, before: Amount = NOTHING
-    ) -> Amount:
-        """Count what a request used in the place of what was reserved, and give it.
+    ) -> None:
+        """Count what a request used in the place of what was reserved.
 
         An answer that does not say what it used has used all that was reserved.
 
         :param before: what of it was counted before, where several requests make one record's answer.
         """
         reserved = self._give_back(request)
-        tokens = max(0.0, used_in_all(usage) - before.tokens) if usage else reserved.tokens
-        dollars = reserved.cost if cost is None else max(0.0, cost - before.cost)
+        used = used_in_all(usage) if usage else 0.0
+        is_told = bool(usage) and (used > before.tokens or not before.tokens)
+        tokens = used - before.tokens if is_told else reserved.tokens
+        dollars = max(0.0, cost - before.cost) if is_told and cost is not None else reserved.cost
         self._answers += 1
-        self._of_answers = Amount(self._of_answers.tokens + tokens, self._of_answers.cost + dollars)
-        self.spent = Amount(self.spent.tokens + tokens, self.spent.cost + dollars)
-        return Amount(tokens, dollars)
+        self._of_answers = self._of_answers.plus(tokens, dollars)
+        self.spent = self.spent.plus(tokens, dollars)
+        self.untold = self.untold.plus(0.0 if is_told else tokens, 0.0 if is_told and cost is not None else dollars)
 
     def lost(self, request: RenderedRequest) -> None:
         """Count a request whose answer was lost as billed: nobody can know."""
         reserved = self._give_back(request)
-        self.spent = Amount(self.spent.tokens + reserved.tokens, self.spent.cost + reserved.cost)
+        self.spent = self.spent.plus(*reserved)
+        self.untold = self.untold.plus(*reserved)
 
     def unsent(self, request: RenderedRequest) -> None:
         """Count a request that did not leave as none."""

@@ -30,7 +30,7 @@ def joined(portions: Portions, own: Sequence[Item], vector_field: str) -> list[I
 
 def with_earlier(usage: Mapping[str, Any] | None, request: RenderedRequest) -> Mapping[str, Any] | None:
     """Add to the usage of a request that of those before it for the same record."""
-    portions = request.pack.members[0].portions if request.pack else None
+    portions = request.portions
     if portions is None or portions.usage is None:
         return usage
     total: dict[str, Any] = {}

@@ -62,15 +62,19 @@ class SettledRecords:
 
     def status_of(self, record: Record) -> Status | None:
         """Give the status that a record was settled with; None when it was not, or held other data then."""
-        if not self._ends:
-            return None
-        number = self._keys.find(key_hash(record.key))
-        if number is None:
-            return None
-        known = self._ends[number]
-        if known >> 1 and _differ(known >> 1, _mark_of(record.data)):
+        known = self._end_of(record.key)
+        if known is None or (known >> 1 and _differ(known >> 1, _mark_of(record.data))):
             return None
         return Status.DELIVERED if was_delivered(known) else Status.REJECTED
+
+    def has(self, key: str, record_digest: str | None) -> bool:
+        """Tell whether a record was settled when its data had this :func:`digest_of`."""
+        known = self._end_of(key)
+        return known is not None and not _differ(known >> 1, _mark(record_digest))
+
+    def _end_of(self, key: str) -> int | None:
+        number = self._keys.find(key_hash(key)) if self._ends else None
+        return None if number is None else self._ends[number]
 
 
 def key_hash(key: str) -> int:

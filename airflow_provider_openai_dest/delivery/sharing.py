@@ -95,7 +95,7 @@ def size_of(endpoint: EndpointTemplate, request: RenderedRequest, conclusion: Co
 
 def _size_of_earlier(request: RenderedRequest) -> int:
     """Give the bytes of what earlier requests for the same record have brought."""
-    portions = request.pack.members[0].portions if request.pack else None
+    portions = request.portions
     return sum(len(str(value)) for item in portions.items for value in item.values()) if portions else 0
 
 

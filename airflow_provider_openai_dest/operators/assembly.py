@@ -14,6 +14,7 @@ from airflow_provider_openai_dest.checkpoint.claims import CLAIM_RECORDS, FEWER_
 from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
 from airflow_provider_openai_dest.checkpoint.fates import Fates
 from airflow_provider_openai_dest.checkpoint.ownership import Ownership
+from airflow_provider_openai_dest.checkpoint.portion_log import PortionLog
 from airflow_provider_openai_dest.checkpoint.replay import Replay
 from airflow_provider_openai_dest.checkpoint.tidy_results import TidyForm, TidyResults
 from airflow_provider_openai_dest.connection.client import account_headers, request_headers, ssl_context
@@ -26,7 +27,7 @@ from airflow_provider_openai_dest.delivery.aiohttp_wire import AiohttpWire
 from airflow_provider_openai_dest.delivery.answer import ReadOutcomes, read_outcomes
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.delivery.billing import Billing
-from airflow_provider_openai_dest.delivery.budget import Budget
+from airflow_provider_openai_dest.delivery.budget import NOTHING, Budget
 from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher, SystemClock
 from airflow_provider_openai_dest.delivery.extraction import Extraction
 from airflow_provider_openai_dest.delivery.meter import Meter
@@ -48,7 +49,7 @@ from airflow_provider_openai_dest.operators.forwarding import (
     raise_if_undelivered,
     webhook_destination,
 )
-from airflow_provider_openai_dest.rendering.renderer import Renderer
+from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, Renderer
 from airflow_provider_openai_dest.sinks.binary_files import BinaryFiles
 from airflow_provider_openai_dest.sinks.results import QuarantineSink, ResultsSink
 from airflow_provider_openai_dest.sinks.sink import Sink
@@ -177,6 +178,9 @@ class Delivery:
             if webhook
             else None
         )
+        portions = PortionLog(log)
+        if isinstance(renderer, PackedRenderer):
+            renderer.keep_in(portions)
         self._forwarding = WebhookSink(self._webhook.run, self._as_item) if self._webhook else None
         self._destination = Destination(
             endpoint=endpoint,
@@ -188,7 +192,13 @@ class Delivery:
             billing=billing,
             earlier=self._earlier() if self._forwarding or self._replay else log.settled(),
             fates=Fates(
-                Claims(log.rows("claims"), FEWER_RECORDS if quarantine_unknown else CLAIM_RECORDS), log.claimed()
+                Claims(
+                    log.rows("claims"),
+                    FEWER_RECORDS if quarantine_unknown else CLAIM_RECORDS,
+                    untold=billing.untold if billing else lambda: NOTHING,
+                ),
+                log.claimed(),
+                portions if isinstance(renderer, PackedRenderer) else None,
             ),
             quarantine_unknown=quarantine_unknown,
             intake_chunk=FEWER_RECORDS if quarantine_unknown else INTAKE_CHUNK,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from msgspec.structs import replace
@@ -16,6 +16,7 @@ from airflow_provider_openai_dest.rendering.duplicates import Duplicate, Key, Or
 from airflow_provider_openai_dest.rendering.encoding import encode_json
 from airflow_provider_openai_dest.rendering.head_room import HeadRoom
 from airflow_provider_openai_dest.rendering.long_inputs import LongInputs
+from airflow_provider_openai_dest.rendering.portion_memory import Paid, PortionMemory, digest_of_input
 from airflow_provider_openai_dest.rendering.portions import Chunk, Portions, take
 from airflow_provider_openai_dest.rendering.request import Member, Pack
 from airflow_provider_openai_dest.rendering.tokens import CountTokens
@@ -38,6 +39,7 @@ class Packer:
     :param originals: what is not put in a pack again; None puts every record in one.
     :param long_inputs: what becomes of inputs that are too long.
     :param head_room: the tokens that are packed; None packs up to the endpoint's own limit.
+    :param memory: what earlier tries have paid of records that take several requests; None begins all of them anew.
     """
 
     def __init__(
@@ -47,11 +49,14 @@ class Packer:
         *,
         long_inputs: LongInputs | None = None,
         head_room: HeadRoom | None = None,
+        memory: PortionMemory | None = None,
     ) -> None:
         self._packing = packing
         self._originals = originals
         self._long_inputs = long_inputs or LongInputs()
         self._head_room = head_room or HeadRoom(packing.max_tokens)
+        self._memory = memory
+        self._begun = memory.begun if memory else ()
         self._measure: tuple[str, CountTokens, int] | None = None
         self._duplicates = 0
         self._shared = b""
@@ -78,7 +83,7 @@ class Packer:
                 yield from self._close_for(original)
                 return
         try:
-            member = self._member(record, values, rest.get("model"), is_list=values is value, key=key)
+            member = self._member(record, values, rest, is_list=values is value, key=key)
         except RecordError:
             if self._originals is not None:
                 self._originals.withdraw(key)
@@ -90,19 +95,30 @@ class Packer:
         while self._open:
             yield self._open.pop(next(iter(self._open))).close()
 
-    def _member(self, record: Record, values: Sequence[Any], model: Any, *, is_list: bool, key: Key) -> Member:
+    def _member(
+        self, record: Record, values: Sequence[Any], rest: dict[str, Any], *, is_list: bool, key: Key
+    ) -> Member:
         """Make a record's part of a pack, cut where it is too long; RecordError when it may not be."""
-        name = model if isinstance(model, str) else ""
+        name = model if isinstance(model := rest.get("model"), str) else ""
         count, limit = self._measured_by(name)
         member = Member(record=record, values=values, tokens=sum(map(count, values)), is_list=is_list, key=key)
-        if member.tokens <= limit:
+        chunks = None if member.tokens <= limit else self._long_inputs.cut(values, name, count, limit)
+        is_begun = record.key in self._begun
+        if chunks is None and not is_begun:
             return member
-        chunks = self._long_inputs.cut(values, name, count, limit)
-        return member if chunks is None else self._first_portion(member, chunks)
+        digest, paid = "", None
+        if self._memory:
+            digest = digest_of_input(rest, values, None if chunks is None else (self._long_inputs, limit))
+            paid = self._memory.paid(record.key, digest) if is_begun else None
+        if chunks is not None:
+            return self._first_portion(member, chunks, digest, paid)
+        if paid is None:
+            return member
+        return self._first_portion(member, (Chunk(value, count(value)) for value in values), digest, paid)
 
     def _put(self, member: Member, rest: dict[str, Any], group: tuple[bytes, bool]) -> Iterator[Pack]:
-        """Put a member in its group's open pack, and give the packs that it closed; one with more to come is alone."""
-        if member.portions is not None and member.portions.later is not None:
+        """Put a member in its group's open pack, and give the packs it closed; one of several requests is alone."""
+        if member.portions is not None and (member.portions.later is not None or member.portions.items):
             yield Pack(rest=rest, members=(member,))
             return
         pack = self._open.get(group)
@@ -125,8 +141,14 @@ class Packer:
                 raise RecordError("unknown_vocabulary", str(error), param="model") from None
         return self._measure[1:]
 
-    def _first_portion(self, member: Member, chunks: Iterator[Chunk]) -> Member:
-        portions = Portions(later=chunks, is_averaged=self._long_inputs.is_averaged, names_input=member.is_list)
+    def _first_portion(self, member: Member, chunks: Iterator[Chunk], digest: str, paid: Paid | None) -> Member:
+        """Give a record's part of its first request, or of the first after those that earlier tries have paid."""
+        portions = Portions(
+            later=chunks, digest=digest, is_averaged=self._long_inputs.is_averaged, names_input=member.is_list
+        )
+        if paid:
+            spans = tuple(chunk.span for chunk in islice(chunks, len(paid.items)) if chunk.span)
+            portions = replace(portions, spans=spans, items=paid.items, usage=paid.usage, cost=paid.cost, is_kept=True)
         is_list = member.is_list or self._long_inputs.gives_list
         return next_portion(replace(member, is_list=is_list), portions, self._packing, self._head_room.tokens)
 
@@ -196,7 +218,7 @@ def halved_values(pack: Pack) -> Pack | None:
     middle = len(member.values) // 2
     if not middle:
         return None
-    known = member.portions or Portions()
+    known = member.portions or Portions(digest=digest_of_input(pack.rest, member.values))
     before = len(known.spans) - len(member.values)
     spans = known.spans[before:] or [None] * len(member.values)
     tokens = [span.tokens if span else -(-member.tokens // len(member.values)) for span in spans]

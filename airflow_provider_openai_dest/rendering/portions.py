@@ -35,15 +35,19 @@ class Portions(msgspec.Struct, frozen=True, kw_only=True):
     """What a record needs beside the values of its present request.
 
     ``later`` gives the chunks of the requests that follow, each once; None when this is the last one. ``items`` came of
-    the requests before, and ``usage`` is what these used. ``spans`` belong to all values so far, or are empty where
-    nothing was cut. With ``is_averaged`` the vectors of each input become one; with ``names_input`` each says to which
-    input of the record's list it belongs.
+    the requests before, ``usage`` is what these used, and ``cost`` the dollars for it, where they are known. ``spans``
+    belong to all values so far, or are empty where nothing was cut. With ``is_averaged`` the vectors of each input
+    become one; with ``names_input`` each says to which input of the record's list it belongs. Later tries know what
+    came by ``digest``; ``is_kept`` tells that they will find it.
     """
 
     spans: tuple[Span, ...] = ()
     later: Iterator[Chunk] | None = None
     items: tuple[dict[str, Any], ...] = ()
     usage: Mapping[str, Any] | None = None
+    cost: float | None = None
+    digest: str = ""
+    is_kept: bool = False
     is_averaged: bool = False
     names_input: bool = False
 

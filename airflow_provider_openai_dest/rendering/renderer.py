@@ -21,6 +21,7 @@ from airflow_provider_openai_dest.rendering.image_rules import RULES
 from airflow_provider_openai_dest.rendering.long_inputs import LongInputs
 from airflow_provider_openai_dest.rendering.multipart import FilePart, MultipartBody, flat_fields
 from airflow_provider_openai_dest.rendering.packing import Packer, halved_values, halves, next_portion, packed_body
+from airflow_provider_openai_dest.rendering.portion_memory import Paid, PortionMemory
 from airflow_provider_openai_dest.rendering.portions import Portions
 from airflow_provider_openai_dest.rendering.request import Following, Member, Pack, RefusedRecord, RenderedRequest
 from airflow_provider_openai_dest.rendering.request_headers import RequestHeaders
@@ -242,10 +243,21 @@ class PackedRenderer:
         self._originals = originals
         self._long_inputs = long_inputs
         self._head_room = HeadRoom(self._packing.max_tokens)
+        self._memory: PortionMemory | None = None
+
+    def keep_in(self, memory: PortionMemory) -> None:
+        """Keep what is paid of records that take several requests, and begin with what earlier tries have kept."""
+        self._memory = memory
 
     def render(self, records: Iterable[Record]) -> Iterator[Rendered]:
         """Collect records into packs and give each pack when it is full."""
-        packer = Packer(self._packing, self._originals, long_inputs=self._long_inputs, head_room=self._head_room)
+        packer = Packer(
+            self._packing,
+            self._originals,
+            long_inputs=self._long_inputs,
+            head_room=self._head_room,
+            memory=self._memory,
+        )
         for record in records:
             try:
                 if record.fault:
@@ -286,11 +298,15 @@ class PackedRenderer:
         return self._form.request(records, body, pack=pack, claim=self._claim(pack.members), following=following)
 
     def _following(
-        self, pack: Pack, items: Sequence[dict[str, Any]], usage: Mapping[str, Any] | None
+        self, pack: Pack, items: Sequence[dict[str, Any]], usage: Mapping[str, Any] | None, cost: float | None
     ) -> RenderedRequest:
-        """Render the request for what is left of a record, of which these items have come and this was used."""
+        """Keep what is paid of a record, of which these items have come, and render the request for what is left."""
         (member,) = pack.members
-        portions = replace(member.portions or Portions(), items=tuple(items), usage=usage)
+        known, paid = member.portions or Portions(), Paid(items=tuple(items), usage=usage, cost=cost)
+        is_kept = self._memory is not None and (known.is_kept or not known.items)
+        if self._memory and is_kept:
+            is_kept = self._memory.keep(member.record, known.digest, paid, before=len(known.items))
+        portions = replace(known, items=paid.items, usage=usage, cost=cost, is_kept=is_kept)
         member = next_portion(member, portions, self._packing, self._head_room.tokens)
         return self._request(Pack(rest=pack.rest, members=(member,)))
 

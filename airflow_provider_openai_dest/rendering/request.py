@@ -41,6 +41,11 @@ class Pack(msgspec.Struct, frozen=True, kw_only=True):
         portions = self.members[0].portions
         return portions is not None and portions.later is not None
 
+    @property
+    def is_averaged(self) -> bool:
+        """Whether an average is made of what comes for one of its records, which takes time."""
+        return any(member.portions is not None and member.portions.is_averaged for member in self.members)
+
 
 class RenderedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One request, ready to be sent any number of times.
@@ -48,8 +53,8 @@ class RenderedRequest(msgspec.Struct, frozen=True, kw_only=True):
     ``model``, ``tokens`` (an estimate) and ``images`` are what the rate limit reserves; ``output_tokens`` is
     what the body lets the answer have at most, None where it does not say. ``pack`` is set when several
     records share it. ``claim`` is set where records that come later share the answer. ``values`` counts the inputs of a
-    pack. ``following`` is set when its record needs another request, and makes it of the items that came so far and of
-    what they used.
+    pack. ``following`` is set when its record needs another request, and makes it of the items that came so far, of
+    what they used and of what that cost. It may write to a storage, so it is called in a thread.
     """
 
     records: tuple[Record, ...]
@@ -72,8 +77,13 @@ class RenderedRequest(msgspec.Struct, frozen=True, kw_only=True):
         """Give how many answers come for it: one for each record, or for each value of a pack."""
         return self.values or len(self.records)
 
+    @property
+    def portions(self) -> Portions | None:
+        """Give what came before for its first record; None where that takes one request."""
+        return self.pack.members[0].portions if self.pack else None
 
-Following = Callable[[Sequence[dict[str, Any]], Mapping[str, Any] | None], RenderedRequest]
+
+Following = Callable[[Sequence[dict[str, Any]], Mapping[str, Any] | None, float | None], RenderedRequest]
 
 
 class RefusedRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -100,12 +100,12 @@ class ParquetRows:
         self._bytes = 0
 
     def add(self, row: bytes) -> int:
-        """Take the JSON of a record's row. Its usage and its own data stand on the first of the rows that it makes."""
+        """Take the JSON of a record's row. Usage, cost and its data stand on the first of the rows that it makes."""
         outcome = Outcome.from_row(msgspec.json.decode(row))
         first, *others = answer_parts(outcome.answer, self._shape.vector_field)
         self._rows.append((outcome, first))
         if others:
-            further = replace(outcome, usage=None, record=replace(outcome.record, data=None))
+            further = replace(outcome, usage=None, cost=None, record=replace(outcome.record, data=None))
             self._rows += [(further, part) for part in others]
         self._bytes += len(row)
         if self._bytes >= GROUP_BYTES:

@@ -53,6 +53,17 @@ def test_an_unbounded_answer_passes_it_by_what_is_on_the_wire_at_most(sandbox: S
     assert (sent - 4) * used / sent <= 100
 
 
+def test_a_lost_answer_is_spent_for_later_tries_too(sandbox: Sandbox, tmp_path: Path) -> None:
+    """No row tells what it cost, and each try would else pay for another one."""
+    body = ASK["body"] | {"max_output_tokens": 50}
+    task = {"max_tokens_total": 100, "body": body, "concurrency": 1, "ambiguous_retries": 0}
+    sandbox.set_faults("reset_after_work")
+    fail(asking(tmp_path, **task), AirflowFailException, "max_tokens_total=100 is reached")
+    sent = requests_to(sandbox)
+    fail(asking(tmp_path, **task), AirflowFailException, "max_tokens_total=100 is reached", try_number=2)
+    assert 1 <= sent == requests_to(sandbox)
+
+
 def test_dollars_stay_within_the_budget_over_all_tries(sandbox: Sandbox, tmp_path: Path) -> None:
     """What an earlier try spent counts: the next one has nothing left."""
     body = ASK["body"] | {"max_output_tokens": 50}

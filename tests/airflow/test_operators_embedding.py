@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_openai_dest import OpenAIEmbeddingOperator, decode_embedding
-from airflow_provider_openai_dest.operators.airflow_versions import AirflowFailException
+from airflow_provider_openai_dest.operators.airflow_versions import AirflowFailException, AirflowRescheduleException
 from airflow_provider_openai_dest.rendering import tokens
 from airflow_provider_openai_dest.sandbox import Sandbox
 from airflow_provider_openai_dest.sandbox.vectors import embed as sandbox_vector
@@ -252,19 +252,37 @@ def test_a_book_takes_several_requests(sandbox: Sandbox, tmp_path: Path, vocabul
     assert sandbox.stats()["tokens"] == manifest["usage"]["total_tokens"]
 
 
-def test_a_record_whose_chunks_did_not_all_come_is_sent_again(
+def test_a_record_whose_chunks_did_not_all_come_is_gone_on_with(
     sandbox: Sandbox, tmp_path: Path, vocabulary: None
 ) -> None:
-    """By the next try, which sends nothing else; that it is paid twice in part is told."""
+    """By the next try, which sends just the others: nothing is paid twice."""
     book = " ".join(f"word{number}" for number in range(40_000))
     arguments: dict[str, Any] = {"records": [*texts(2049), {"t": book}], "long_input": "chunk", "concurrency": 1}
     sandbox.set_faults("status=401,code=invalid_api_key,after=2")  # a full pack, and a part of the book
     first = attempt(embed(tmp_path, **arguments)).xcom
-    assert ((2050, 2048, 0, 2), 1) == (counts(first), first["maybe_billed"])
+    assert ((2050, 2048, 0, 2), 0) == (counts(first), first["maybe_billed"])
     sandbox.set_faults()
     before = requests_to(sandbox, EMBEDDINGS)
     again = run(embed(tmp_path, **arguments), try_number=2)
-    assert ((2050, 2050, 0, 0), 3) == (counts(again), requests_to(sandbox, EMBEDDINGS) - before)
+    assert ((2050, 2050, 0, 0), 2) == (counts(again), requests_to(sandbox, EMBEDDINGS) - before)
+    row = next(row for row in rows_of(again["results"]) if row["key"] == "2049")
+    assert len(book) == row["answer"]["data"][-1]["end"]
+    assert sandbox.stats()["tokens"] == again["usage"]["total_tokens"]
+
+
+def test_a_book_is_gone_on_with_after_a_long_wait(sandbox: Sandbox, tmp_path: Path, vocabulary: None) -> None:
+    """Each time that the task comes back it pays for what is left, and so comes to the end."""
+    book = " ".join(f"word{number}" for number in range(70_000))  # three requests
+    operator = embed(tmp_path, records=[{"t": book}], long_input="chunk")
+    for reschedules in (0, 1):
+        sandbox.set_faults("status=429,code=rate_limit_exceeded,retry_after=3600,after=1")
+        ended = attempt(operator, reschedules=reschedules)
+        assert isinstance(ended.error, AirflowRescheduleException)
+        assert (1, 0, 0, 1) == counts(ended.xcom)
+    sandbox.set_faults()
+    manifest = attempt(operator, reschedules=2).xcom
+    assert ((1, 1, 0, 0), 1) == (counts(manifest), manifest["requests"])
+    assert sandbox.stats()["tokens"] == manifest["usage"]["total_tokens"]
 
 
 def test_each_chunk_has_a_row_in_parquet(sandbox: Sandbox, tmp_path: Path, vocabulary: None) -> None:

@@ -130,7 +130,7 @@ def overlap(seed: int, *, trials: int, at_once: int, records: int, concurrency: 
             ]
             executions = scene.stub.executions()
             return Overlapped(
-                fired=has_sent and has_begun and stopped > began and loser.count("pending") > 0,
+                fired=has_sent and has_begun and stopped > second.began_at and loser.count("pending") > 0,
                 loser_stopped_after=stopped - began,
                 loser_error=loser.error,
                 broken=rows.broken + rows.torn + rows.wrong(),

@@ -11,11 +11,18 @@ from airflow_provider_openai_dest.delivery.budget import Budget
 from airflow_provider_openai_dest.delivery.budget_limits import BudgetLimits
 from airflow_provider_openai_dest.delivery.outcome import Outcome
 from airflow_provider_openai_dest.prices import PriceList
-from airflow_provider_openai_dest.rendering.request import RenderedRequest
-from tests.core.delivery_parts import conclusion, outcome, rejected, request
+from airflow_provider_openai_dest.rendering.portions import Portions
+from airflow_provider_openai_dest.rendering.request import Member, Pack, RenderedRequest
+from tests.core.delivery_parts import conclusion, outcome, record, rejected, request
 
 PRICES = PriceList("https://api.openai.com/v1")
 USAGE = {"input_tokens": 1000, "output_tokens": 100}
+
+
+def in_portions(portions: Portions) -> RenderedRequest:
+    """Give a request for a record of which others went before."""
+    member = Member(record=record(), values=[], tokens=9, portions=portions)
+    return request(tokens=9, pack=Pack(rest={}, members=(member,)))
 
 
 def billed(asked: RenderedRequest, *outcomes: Outcome, budget: Budget | None = None, **ended: Any) -> list[Outcome]:
@@ -76,9 +83,26 @@ def test_several_requests_for_a_record_are_told_once_each() -> None:
     """The last one's outcome bears the sum of all."""
     budget = Budget(BudgetLimits(max_tokens_total=9999))
     billing, spent = Billing(None, budget), []
-    for tokens, is_part in ((100, True), (250, True), (400, False)):
-        asked = request(tokens=9)
+    for before, tokens in ((0, 100), (100, 250), (250, 400)):
+        asked = in_portions(Portions(usage={"total_tokens": before} if before else None))
         budget.take(asked)
-        billing.billed(asked, conclusion(), [outcome(usage={"total_tokens": tokens})], is_part=is_part)
+        billing.billed(asked, conclusion(), [outcome(usage={"total_tokens": tokens})])
         spent.append(budget.spent.tokens)
     assert [100, 250, 400] == spent
+
+
+def test_an_answer_that_does_not_say_what_it_used_is_told_as_such() -> None:
+    """Also behind others of the same record that did: it has used what was reserved."""
+    budget = Budget(BudgetLimits(max_tokens_total=9999))
+    asked = in_portions(Portions(usage={"total_tokens": 100}))
+    budget.take(asked)
+    Billing(None, budget).billed(asked, conclusion(), [outcome(usage={"total_tokens": 100})])
+    assert (9, 9) == (budget.spent.tokens, budget.untold.tokens)
+
+
+def test_what_was_paid_before_a_refusal_has_its_cost() -> None:
+    """It stands on the rejected record, and the budget, which knew of it, is told nothing."""
+    budget = Budget(BudgetLimits(max_requests=9))
+    asked = in_portions(Portions(usage=USAGE, cost=0.25))
+    (one,) = Billing(PRICES, budget).billed(asked, rejected(), [outcome(usage=USAGE)])
+    assert (0.25, (0, 0)) == (one.cost, budget.spent)

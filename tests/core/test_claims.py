@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_openai_dest.checkpoint.claims import Claimed, Claims, read_claims
+from airflow_provider_openai_dest.delivery.budget import Amount
 from airflow_provider_openai_dest.exceptions import SinkError
 from airflow_provider_openai_dest.sinks.folder import RowLog, read_rows
 from tests.core.delivery_parts import record
@@ -82,6 +83,18 @@ def test_an_end_names_the_lost_answers(tmp_path: Path) -> None:
     claims.claim(record())
     claims.end([7, 3])
     assert {"ended": True, "lost": [3, 7]} == rows(tmp_path)[-1]
+
+
+def test_each_claim_says_what_was_spent_that_no_outcome_tells(tmp_path: Path) -> None:
+    """So it is known of a try that died as well; what each try says last is added up."""
+    spent = iter([Amount(), Amount(5, 0.5), Amount(7, 0.7), Amount()])
+    claims = Claims(RowLog(tmp_path, "claims"), at_once=1, untold=lambda: next(spent))
+    for position in range(3):
+        claims.claim(record(str(position), position))
+    first = rows(tmp_path)
+    assert [None, {"tokens": 5, "cost": 0.5}, {"tokens": 7, "cost": 0.7}] == [row.get("spent") for row in first]
+    other = [{"to": 9, "spent": {"tokens": 1, "cost": 2}}, {"ended": True}, {"spent": 3}, {"spent": {"tokens": "1"}}]
+    assert Amount(8, 2.7) == read_claims([first, other]).spent
 
 
 def test_a_try_that_sent_nothing_leaves_nothing(tmp_path: Path) -> None:

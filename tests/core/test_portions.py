@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
@@ -14,12 +15,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_openai_dest.delivery.answer import ReadOutcomes, read_outcomes
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.delivery.vector import averaged, decode_embedding
 from airflow_provider_openai_dest.delivery.wire import WireRequest
 from airflow_provider_openai_dest.destination import Destination
 from airflow_provider_openai_dest.endpoints.embeddings import CREATE_EMBEDDING
 from airflow_provider_openai_dest.endpoints.template import Packing
+from airflow_provider_openai_dest.estimate import estimate
 from airflow_provider_openai_dest.manifest import Manifest
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
 from airflow_provider_openai_dest.rendering.duplicates import Originals
@@ -71,7 +74,13 @@ class Delivery:
     """A destination for embeddings over a fake wire."""
 
     def __init__(
-        self, rule: LongInputs, answering: Any = answer, *, originals: Originals | None = None, **fields: Any
+        self,
+        rule: LongInputs,
+        answering: Any = answer,
+        *,
+        originals: Originals | None = None,
+        read: ReadOutcomes = read_outcomes,
+        **fields: Any,
     ) -> None:
         form = RequestForm(ENDPOINT, base_url="https://api.example/v1")
         self.wire = FakeWire(answering)
@@ -81,6 +90,7 @@ class Delivery:
             renderer=PackedRenderer(form, BodyTemplate({"model": "m", "input": "{message}"} | fields), originals, rule),
             dispatcher=dispatcher(self.wire),
             sinks=[self.sink],
+            read=read,
         )
 
     def run(self, *values: Any) -> Manifest:
@@ -292,3 +302,38 @@ def test_a_model_without_a_vocabulary_rejects_its_records_only() -> None:
     error = delivery.outcome("1").error
     assert error
     assert ((2, 1, 1, 0), "unknown_vocabulary", "model") == (counts(manifest), error.code, error.param)
+
+
+def test_an_estimate_counts_all_requests_of_a_record() -> None:
+    """As many requests and tokens as the delivery then has."""
+    form = RequestForm(ENDPOINT, base_url="https://api.example/v1")
+    renderer = PackedRenderer(form, BodyTemplate({"model": "m", "input": "{message}"}), None, CHUNKS)
+    found = estimate(ENDPOINT, renderer, ListSource([record("0", 0, LONG), record("1", 1, "xy")]), None)
+    delivery = Delivery(CHUNKS)
+    manifest = delivery.run(LONG, "xy")
+    assert (2, 4, manifest.usage["total_tokens"]) == (found.pending, found.requests, found.input_tokens)
+    assert manifest.requests == found.requests
+
+
+def test_an_average_is_made_in_a_thread() -> None:
+    """Of thousands of vectors it takes a tenth of a second: nothing could be sent in that time."""
+    threads: list[bool] = []
+
+    def seen(*given: Any) -> list[Outcome]:
+        threads.append(has_loop())
+        return read_outcomes(*given)
+
+    for rule, is_in_loop in ((AVERAGE, False), (CHUNKS, True)):
+        delivery = Delivery(rule, read=seen)
+        delivery.run(LONG)
+        assert [is_in_loop] * 3 == threads
+        threads.clear()
+
+
+def has_loop() -> bool:
+    """Tell whether this is called in the thread of the event loop."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -359,18 +359,18 @@ def test_without_pyarrow_it_is_told_what_to_install(monkeypatch: pytest.MonkeyPa
 
 @needs_pyarrow
 def test_each_vector_of_a_record_has_a_row(folder: Folder) -> None:
-    """With its place in the record's list and in its text; usage and data stand once, so that sums hold."""
+    """With its place in the record's list and in its text; usage, cost and data stand once, so that sums hold."""
     chunks = [{"embedding": vector(1.0), "start": 0, "end": 9}, {"embedding": vector(2.0), "start": 8, "end": 12}]
-    long = outcome("b", record=B, answer={"model": "m", "data": chunks}, usage={"total_tokens": 7})
+    long = outcome("b", record=B, answer={"model": "m", "data": chunks}, usage={"total_tokens": 7}, cost=0.5)
     write(folder, embedded(A, 0.5), long, outcome("c", R, record=C))
     pattern = put(folder, A, B, C, form=PARQUET)
     rows = table_of(folder, pattern).to_pylist()
-    names = ("key", "position", "model", "item", "start", "end", "embedding", "usage", "record")
+    names = ("key", "position", "model", "item", "start", "end", "embedding", "usage", "cost", "record")
     assert [
-        ("a", 0, "m", None, None, None, [0.5], None, '{"q":"a"}'),
-        ("b", 1, "m", 0, 0, 9, [1.0], '{"total_tokens":7}', '{"q":"b"}'),
-        ("b", 1, "m", 1, 8, 12, [2.0], None, None),
-        ("c", 2, None, None, None, None, None, None, '{"q":"c"}'),
+        ("a", 0, "m", None, None, None, [0.5], None, None, '{"q":"a"}'),
+        ("b", 1, "m", 0, 0, 9, [1.0], '{"total_tokens":7}', 0.5, '{"q":"b"}'),
+        ("b", 1, "m", 1, 8, 12, [2.0], None, None, None),
+        ("c", 2, None, None, None, None, None, None, None, '{"q":"c"}'),
     ] == [tuple(row[name] for name in names) for row in rows]
     assert 4 == json.loads(files_of(folder, pattern)["manifest.json"])["parts"][0]["rows"]
     assert "answer" not in rows[0]
