@@ -57,8 +57,7 @@ _ANNOUNCED: tuple[tuple[Shutdown, tuple[str, ...]], ...] = (
     (
         Shutdown("2026-07-23"),
         (
-            *("gpt-5-codex", "gpt-5.1-codex", "gpt-5.1-codex-max", "gpt-5.1-codex-mini", "gpt-5.2-codex"),
-            *("gpt-5.1-chat-latest", "gpt-5-chat-latest"),
+            *("gpt-5.1-codex", "gpt-5.1-chat-latest", "gpt-5-chat-latest"),
             *("gpt-4o-search-preview", "gpt-4o-mini-search-preview"),
         ),
     ),
