@@ -36,7 +36,9 @@ def failure_of(manifest: Manifest, dispatcher: Dispatcher) -> OpenAIDestError | 
 
 
 def _stopped(manifest: Manifest, why: object, next_step: str) -> str:
+    said = str(why)
+    end = "" if said.endswith(".") else ";"
     return (
-        f"{manifest.endpoint} was stopped: {why}; {manifest.delivered} records are delivered and kept, "
+        f"{manifest.endpoint} was stopped: {said}{end} {manifest.delivered} records are delivered and kept, "
         f"{manifest.rejected} rejected, {manifest.pending} pending: {next_step}"
     )

@@ -366,7 +366,7 @@ _MANIFEST = {
     "delivered": "records with an answer",
     "rejected": "records that were refused; they are in the quarantine",
     "pending": "records left for the next try",
-    "requests": "requests sent by this try, repeated ones included",
+    "requests": "requests sent by this try, repeated ones included; what never left is none",
     "retries": "those of them that had been sent before, by this try",
     "deduplicated": "records that got what came of an equal request; nothing was sent for them",
     "waits": "answers 429 that asked to wait; they count as no attempt",

@@ -25,10 +25,12 @@ from airflow_provider_openai_dest.delivery.budget import new_budget
 from airflow_provider_openai_dest.delivery.budget_limits import BudgetLimits
 from airflow_provider_openai_dest.delivery.preview import Preview
 from airflow_provider_openai_dest.delivery.tolerance import Tolerance
+from airflow_provider_openai_dest.delivery.verdict import table_of
 from airflow_provider_openai_dest.destination import MAX_XCOM_BYTES
 from airflow_provider_openai_dest.exceptions import ConfigurationError
 from airflow_provider_openai_dest.operators.assembly import Delivery, Speed, Storage, new_dispatcher
 from airflow_provider_openai_dest.operators.end_of_run import log_end
+from airflow_provider_openai_dest.operators.refusal_hints import refusal_hints
 from airflow_provider_openai_dest.sinks.folder import Folder
 from airflow_provider_openai_dest.sources.first_records import FirstRecords
 from airflow_provider_openai_dest.sources.quarantine import QuarantineSource
@@ -129,12 +131,14 @@ def _new_delivery(options: Namespace, inputs: Inputs, run: _Run, state: Delivery
     fence.begin()
     outwait_predecessor(state, fence)
     ownership = Ownership([fence], parent=lambda: 0)
+    hints = refusal_hints(inputs.settings, options.conn_id or "")
+    policy = RetryPolicy(table=table_of(inputs.endpoint.path, *hints))
     speed = Speed(concurrency=options.concurrency)
     return Delivery(
         endpoint=inputs.endpoint,
         renderer=inputs.renderer,
         dispatcher=new_dispatcher(
-            inputs.settings, speed, RetryPolicy(), ownership.is_kept, budget=budget, tokens=inputs.tokens
+            inputs.settings, speed, policy, ownership.is_kept, budget=budget, tokens=inputs.tokens
         ),
         log=state,
         storage=Storage(max_xcom_bytes=MAX_XCOM_BYTES),

@@ -8,6 +8,9 @@ from airflow_provider_openai_dest.connection.origin import refuse_segments, spli
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
+NOTHING_THERE = "Base URL: nothing is there; OpenAI's ends in /v1"
+"""What a 404 of an address says that no record has a part in."""
+
 _SCHEMES = ("http", "https")
 _PORT = re.compile(r":([0-9]+)$")
 _OPENAI_HOST = re.compile(r"(?:.+\.)?api\.openai\.com")  # the data residency regions are us.api.openai.com and so on

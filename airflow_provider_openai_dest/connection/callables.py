@@ -27,8 +27,10 @@ def load(path: str | None, field: str) -> Callable[[], Any]:
     return loaded
 
 
-def call(function: Callable[[], Any]) -> Token:
+def call(function: Callable[[], Any], name: str | None = None) -> Token:
     """Call it, await it when it is asynchronous, and read what it gives.
+
+    :param name: what an error calls it, such as the connection's field and the dotted path there; else its own name.
 
     A text is a token of unknown lifetime. An object with ``token`` and ``expires_on`` (Unix seconds), such as the
     ``AccessToken`` of azure-identity, says it itself. Whatever it raises is told by its type only.
@@ -40,14 +42,21 @@ def call(function: Callable[[], Any]) -> Token:
     except OpenAIDestError:
         raise
     except Exception as error:
-        raise TransientError(f"the token function raised {type(error).__name__}") from error
+        raise TransientError(f"{name or _name_of(function)} raised {type(error).__name__}") from error
     value = given if isinstance(given, str) else getattr(given, "token", None)
     if not isinstance(value, str) or not is_header_value(value):
-        raise ConfigurationError("the token function must give a token: a text, or an object with token and expires_on")
+        raise ConfigurationError(
+            f"{name or _name_of(function)} must give a token: a text, or an object with token and expires_on"
+        )
     expires_on = getattr(given, "expires_on", None)
     if isinstance(expires_on, (int, float)):
         return Token(value=value, expires_in=max(0.0, expires_on - time.time()))
     return Token(value=value)
+
+
+def _name_of(function: Callable[[], Any]) -> str:
+    named = getattr(function, "__qualname__", type(function).__qualname__)
+    return f"the token function {getattr(function, '__module__', None) or ''}.{named}"
 
 
 async def _awaited(given: Any) -> Any:

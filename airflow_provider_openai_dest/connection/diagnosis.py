@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from airflow_provider_openai_dest.connection.base_url import NOTHING_THERE
 from airflow_provider_openai_dest.connection.servers import RESIDENCY_HOSTS
 
 
@@ -92,7 +93,7 @@ REFUSALS = (
     ),
     Refusal(_status(403), "project", "Project: it is archived, or the API key has no part in it"),
     Refusal(_status(403), "", "API key: it is known, but may not list models; or a gateway in between forbids it"),
-    Refusal(_status(404, 405), "", "Base URL: nothing is there; OpenAI's ends in /v1"),
+    Refusal(_status(404, 405), "", NOTHING_THERE),
     Refusal(_status(407), "", "Proxy: it wants a user and password; give them in the proxy's URL"),
     Refusal(
         _status(429),

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +23,7 @@ import httpx
 from airflow_provider_openai_dest.connection.check import get_list
 from airflow_provider_openai_dest.connection.client import new_client
 from airflow_provider_openai_dest.connection.settings import ConnectionSettings
-from airflow_provider_openai_dest.connection.shutdowns import SHUTDOWNS, Shutdown
+from airflow_provider_openai_dest.connection.shutdowns import DEPRECATIONS, SHUTDOWNS, Shutdown
 from airflow_provider_openai_dest.exceptions import ConfigurationError
 
 SOON_DAYS = 60
@@ -59,7 +60,9 @@ def judge_model(model: str, served: Dates | None, today: date) -> Finding | None
     if model not in served:
         if announced is not None and _days(announced.date, today) <= 0:
             return Finding("ended", f"the model {model!r} was shut down on {announced.date}{_instead(announced)}")
-        return Finding("note", f"the model {model!r} is not in the list of models that this key may use")
+        close = get_close_matches(model, served, n=1, cutoff=0.8)
+        nearby = f": did you mean {close[0]!r}?" if close else ""
+        return Finding("note", f"the model {model!r} is not in the list of models that this key may use{nearby}")
     return _by_date(model, served[model], announced, today)
 
 
@@ -119,7 +122,9 @@ def _days(said: str, today: date) -> int:
 
 
 def _instead(announced: Shutdown | None) -> str:
-    return f": use {announced.successor} instead" if announced is not None and announced.successor else ""
+    if announced is None:
+        return ""
+    return f": use {announced.successor} instead" if announced.successor else f": {DEPRECATIONS} lists replacements"
 
 
 def _served(file: Path, now: float, ask: Callable[[], Dates | None]) -> Dates | None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+DEPRECATIONS = "https://developers.openai.com/api/docs/deprecations"
+
 
 @dataclass(frozen=True, slots=True)
 class Shutdown:
@@ -24,15 +26,33 @@ _TEXT = "gpt-6-luna"
 _TRANSCRIBE = "gpt-transcribe"
 
 _ANNOUNCED: tuple[tuple[Shutdown, tuple[str, ...]], ...] = (
+    (
+        Shutdown("2024-01-04"),
+        (
+            *("ada", "babbage", "curie", "davinci", "code-davinci-002", "text-ada-001", "text-babbage-001"),
+            *("text-curie-001", "text-davinci-001", "text-davinci-002", "text-davinci-003"),
+        ),
+    ),
     (Shutdown("2024-09-13"), ("gpt-3.5-turbo-0301", "gpt-3.5-turbo-0613", "gpt-3.5-turbo-16k")),
     (Shutdown("2024-12-06"), ("gpt-4-vision-preview",)),
     (Shutdown("2025-06-06"), ("gpt-4-32k", "gpt-4-32k-0314", "gpt-4-32k-0613")),
+    (Shutdown("2025-07-14"), ("gpt-4.5-preview", "gpt-4.5-preview-2025-02-27")),
     (Shutdown("2025-07-28"), ("o1-preview", "o1-preview-2024-09-12")),
     (Shutdown("2025-10-27"), ("o1-mini", "o1-mini-2024-09-12")),
+    (
+        Shutdown("2025-10-27", "omni-moderation-latest"),
+        ("text-moderation-007", "text-moderation-latest", "text-moderation-stable"),
+    ),
     (Shutdown("2026-02-12"), ("codex-mini-latest",)),
     (Shutdown("2026-02-17"), ("chatgpt-4o-latest",)),
     (Shutdown("2026-03-26"), ("gpt-4-0125-preview", "gpt-4-turbo-preview", "gpt-4-0314")),
-    (Shutdown("2026-05-07"), ("gpt-4o-audio-preview", "gpt-4o-mini-audio-preview")),
+    (
+        Shutdown("2026-05-07"),
+        (
+            *("gpt-4o-audio-preview", "gpt-4o-mini-audio-preview"),
+            *("gpt-4o-realtime-preview", "gpt-4o-mini-realtime-preview"),
+        ),
+    ),
     (Shutdown("2026-05-12", _IMAGES), ("dall-e-2", "dall-e-3")),
     (
         Shutdown("2026-07-23"),
@@ -42,7 +62,11 @@ _ANNOUNCED: tuple[tuple[Shutdown, tuple[str, ...]], ...] = (
         ),
     ),
     (Shutdown("2026-08-10"), ("gpt-5.3-chat-latest", "gpt-5.2-chat-latest")),
-    (Shutdown("2026-09-28"), ("gpt-3.5-turbo-1106",)),
+    (
+        Shutdown("2026-09-24"),
+        ("sora-2", "sora-2-2025-10-06", "sora-2-2025-12-08", "sora-2-pro", "sora-2-pro-2025-10-06"),
+    ),
+    (Shutdown("2026-09-28"), ("gpt-3.5-turbo-1106", "gpt-3.5-turbo-instruct", "babbage-002", "davinci-002")),
     (Shutdown("2026-10-23", _IMAGES), ("gpt-image-1",)),
     (
         Shutdown("2026-10-23", _TEXT),

@@ -53,12 +53,16 @@ def new_fetch(
     if token_callable is not None:
         return lambda: call(token_callable)
     if settings.auth == "token_callable":
-        return lambda: call(load(settings.auth_callable, "Token function (extra auth_callable)"))
+        return lambda: _called(settings.auth_callable, "Token function (extra auth_callable)")
     if settings.auth == "azure":
         return lambda: _read_token(_imds(settings, settings.audience or AZURE_AUDIENCE, transport), "Azure's IMDS")
     if settings.auth == "workload_identity":
         return lambda: _exchanged(settings, transport)
     return None
+
+
+def _called(path: str | None, field: str) -> Token:
+    return call(load(path, field), f"{field} {path!r}")
 
 
 def _exchanged(settings: ConnectionSettings, transport: httpx.BaseTransport | None) -> Token:
@@ -106,7 +110,7 @@ def _gcp_subject(settings: ConnectionSettings, transport: httpx.BaseTransport | 
 
 
 def _custom_subject(settings: ConnectionSettings, _transport: httpx.BaseTransport | None) -> str:
-    return call(load(settings.subject_callable, "Subject function (extra subject_callable)")).value
+    return _called(settings.subject_callable, "Subject function (extra subject_callable)").value
 
 
 SUBJECTS: Mapping[str, Callable[[ConnectionSettings, httpx.BaseTransport | None], str]] = {

@@ -108,6 +108,11 @@ class Budget:
         self.spent = self.spent.plus(*reserved)
         self.untold = self.untold.plus(*reserved)
 
+    def unsent(self, request: RenderedRequest) -> None:
+        """Count a request that did not leave as none."""
+        self.requests -= 1
+        self._give_back(request)
+
     def release(self, request: RenderedRequest) -> None:
         """Give back what was reserved for a request that was refused, or has ended otherwise."""
         self._give_back(request)

@@ -282,8 +282,8 @@ class Dispatcher:
         try:
             conclusion = flight.answered(reply)
             self._learn(flight, reply)
-            if self._budget and isinstance(reply, NoReply) and reply.left:
-                self._budget.lost(flight.request)
+            if isinstance(reply, NoReply):
+                self._count_lost(flight, reply)
             if conclusion is None:
                 self._flights.again(flight, self._clock.now())
                 return
@@ -297,6 +297,16 @@ class Dispatcher:
                 self._budget.release(flight.request)
             if release is not None:
                 release()
+
+    def _count_lost(self, flight: Flight, reply: NoReply) -> None:
+        """Count what never left as not sent, and what is lost as billed."""
+        if not reply.left:
+            flight.sends -= 1
+            self.traffic.unsent(is_again=flight.sends > 0)
+            if self._budget:
+                self._budget.unsent(flight.request)
+        elif self._budget:
+            self._budget.lost(flight.request)
 
     def _learn(self, flight: Flight, reply: Ending) -> None:
         """Tell rate limit, window and outage what came back."""

@@ -40,7 +40,7 @@ MOST_RETRIES = 512
 class Flight:
     """One request from its first attempt to its end. ``ticket`` is what the rate limit reserved for this attempt."""
 
-    __slots__ = ("_policy", "attempt", "is_retry", "request", "sent_at", "ticket")
+    __slots__ = ("_policy", "attempt", "request", "sends", "sent_at", "ticket")
 
     ticket: Ticket
 
@@ -48,7 +48,7 @@ class Flight:
         self.request = request
         self._policy = attempts(policy, request, random)
         self.attempt: Attempt = next(self._policy)
-        self.is_retry = False
+        self.sends = 0
         self.sent_at = 0.0
 
     def answered(self, reply: Ending | None) -> Conclusion | None:
@@ -141,8 +141,8 @@ class Flights:
             heapq.heappop(self._retries)
         self.in_flight += 1
         self._records += flight.request.size
-        was_sent, flight.is_retry = flight.is_retry, True
-        return was_sent
+        flight.sends += 1
+        return flight.sends > 1
 
     def land(self, flight: Flight) -> None:
         """Count one as no longer on the wire."""

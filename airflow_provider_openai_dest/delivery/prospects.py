@@ -44,4 +44,5 @@ class Prospects:
         """Give how many refusals like this one are enough; None when no number is."""
         if error.status is None or not 400 <= error.status < FIRST_SERVER_ERROR:
             return None
-        return self._table.stops_alike.get(error.status, self._table.stops_alike_otherwise)
+        enough = self._table.stops_alike
+        return enough.get(error.code, enough.get(error.status, self._table.stops_alike_otherwise))

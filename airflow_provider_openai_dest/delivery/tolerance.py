@@ -55,7 +55,7 @@ class Tolerance:
         raise TooManyRejectedError(
             f"{manifest.rejected} of {manifest.input} records were rejected: {kinds}; "
             f"they are in {manifest.quarantine or 'the outcomes'}{others}. Mend the cause and clear the task, or send "
-            "them again with source=quarantine_of(...); those of an unknown_fate only that sends",
+            f"them again with source=quarantine_of(...){_unknown_fate(rejected)}",
             manifest.as_dict(),
         )
 
@@ -64,3 +64,9 @@ class Tolerance:
             return rejected > 0
         above_rate = self.max_error_rate is not None and rejected > 0 and rejected / records > self.max_error_rate
         return above_rate or (self.max_errors is not None and rejected > self.max_errors)
+
+
+def _unknown_fate(rejected: Sequence[Mapping[str, Any]]) -> str:
+    """Say which of the two sends what a try may have sent that died; empty where there is nothing of it."""
+    number = sum(kind["count"] for kind in rejected if kind["code"] == "unknown_fate")
+    return f"; the {number} that may have been sent already (unknown_fate) go only with quarantine_of" if number else ""

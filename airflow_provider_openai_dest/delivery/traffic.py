@@ -27,6 +27,11 @@ class Traffic:
         self.requests += 1
         self.again += is_again
 
+    def unsent(self, *, is_again: bool) -> None:
+        """Take back one that was counted and did not leave."""
+        self.requests -= 1
+        self.again -= is_again
+
     def answered(self, seconds: float, in_flight: int) -> None:
         """Count a request that came back, or was lost."""
         self.answers += 1

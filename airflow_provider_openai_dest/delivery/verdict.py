@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
+from airflow_provider_openai_dest.connection.base_url import NOTHING_THERE
 from airflow_provider_openai_dest.connection.redaction import redact
 from airflow_provider_openai_dest.delivery.wire import Reply
 from airflow_provider_openai_dest.exceptions import RecordError
@@ -32,6 +34,20 @@ class Verdict(Enum):
     ABORT = auto()  # key, quota or project: stop at once
 
 
+class Hint(NamedTuple):
+    """What a refusal may mean beyond what the server says.
+
+    :param status: the HTTP status it is for.
+    :param words: a pattern to be found in the error's code and message, in any case; ``^$`` is a body that is no error
+        of the API's.
+    :param text: which field of the connection to look at.
+    """
+
+    status: int
+    words: str
+    text: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictTable:
     """What statuses and error codes mean. Codes and error types win over messages, and these over statuses.
@@ -42,9 +58,9 @@ class VerdictTable:
     :param server_error: for the other statuses from 500 on.
     :param otherwise: for the rest.
     :param obeys_should_retry: whether the server's ``x-should-retry`` has the last word.
-    :param stops_alike: by status, so many first records, all refused with the same words, are not at fault themselves
-        but the model, the project or the template: the rest is not sent.
-    :param hints: by status, what a refusal may mean whose body is no error of the API's.
+    :param stops_alike: by status or code, so many first records, all refused with the same words, are not at fault
+        themselves but the model, the project or the template: the rest is not sent.
+    :param hints: what a refusal may mean; the first that fits is told.
     :param stops_alike_otherwise: the same for the other refusals, 4xx; None never stops.
     """
 
@@ -54,8 +70,8 @@ class VerdictTable:
     server_error: Verdict = Verdict.RETRY
     otherwise: Verdict = Verdict.REJECTED
     obeys_should_retry: bool = True
-    stops_alike: Mapping[int, int] = field(default_factory=dict)
-    hints: Mapping[int, str] = field(default_factory=dict)
+    stops_alike: Mapping[int | str, int] = field(default_factory=dict)
+    hints: tuple[Hint, ...] = ()
     stops_alike_otherwise: int | None = None
 
 
@@ -80,8 +96,25 @@ OPENAI = VerdictTable(
         429: Verdict.WAIT,
     },
     stops_alike={403: 10, 404: 10},
-    hints={404: "what answers there may be no OpenAI API: look at the connection's base URL, OpenAI's ends in /v1"},
+    hints=(
+        Hint(
+            404,
+            "^$",
+            "what answers there may be no OpenAI API: look at the connection's base URL, OpenAI's ends in /v1",
+        ),
+    ),
     stops_alike_otherwise=20,
+)
+
+UNKNOWN_URL = tuple(f"Invalid URL ({method} /" for method in ("DELETE", "GET", "PATCH", "POST", "PUT"))
+"""How the API itself says that it has no such path."""
+
+# Where no record has a part in the path, a path that is not there is everybody's fault.
+ONE_ADDRESS = replace(
+    OPENAI,
+    by_message={**OPENAI.by_message, **dict.fromkeys(UNKNOWN_URL, Verdict.ABORT)},
+    stops_alike={**OPENAI.stops_alike, "http_404": 3},
+    hints=(*OPENAI.hints, Hint(404, r"Invalid URL \(", NOTHING_THERE)),
 )
 
 # Standard Webhooks 1.0: only 2xx is success, 3xx is a failure, 410 stops for ever, 429, 502 and 504 ask to slow down.
@@ -95,6 +128,12 @@ WEBHOOK = VerdictTable(
     },
     obeys_should_retry=False,
 )
+
+
+def table_of(path: str, *hints: Hint) -> VerdictTable:
+    """Give the table of an endpoint of the API by its path, with what its connection adds."""
+    table = OPENAI if "{" in path else ONE_ADDRESS
+    return replace(table, hints=(*hints, *table.hints))
 
 
 class Judgement(msgspec.Struct, frozen=True):
@@ -140,19 +179,25 @@ def _read_error(response: Reply, table: VerdictTable) -> tuple[RecordError, tupl
     status = response.status_code
     body = _decoded(response.content)
     said = body.get("error", body) if isinstance(body, Mapping) else {}
-    hint = "" if isinstance(said, Mapping) and said.get("message") else table.hints.get(status, "")
+    is_of_api = isinstance(said, Mapping) and bool(said.get("message"))
     said = said if isinstance(said, Mapping) else {"message": said}
     code, kind, param = (_text(said.get(name), WORD_LIMIT) for name in ("code", "type", "param"))
     message = _text(said.get("message"), MESSAGE_LIMIT) or _text(said.get("detail"), MESSAGE_LIMIT)
     message = message or f"the server answered {status} {response.reason_phrase}".rstrip()
+    hint = _hint(table.hints, status, f"{code or ''} {message}" if is_of_api else "")
     more = "; ".join(filter(None, (_filtered(said), hint)))
     error = RecordError(
         code or kind or f"http_{status}",
-        f"{message} ({more})" if more else message,
+        f"{message[: MESSAGE_LIMIT - len(more)]} ({more})" if more else message,
         param=param,
         status=status,
     )
     return error, tuple(word for word in (code, kind) if word)
+
+
+def _hint(hints: Iterable[Hint], status: int, text: str) -> str:
+    fitting = (hint.text for hint in hints if hint.status == status and re.search(hint.words, text, re.IGNORECASE))
+    return next(fitting, "")
 
 
 def _filtered(said: Mapping[str, Any]) -> str:

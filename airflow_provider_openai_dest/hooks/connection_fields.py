@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import airflow.sdk.log
 
-from airflow_provider_openai_dest.exceptions import ConfigurationError
+from airflow_provider_openai_dest.connection.token import FetchToken, Token
+from airflow_provider_openai_dest.exceptions import ConfigurationError, TransientError
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -28,6 +29,19 @@ def named_faults(conn_id: str) -> Iterator[None]:
         yield
     except ConfigurationError as error:
         raise ConfigurationError(*(f"Connection {conn_id!r}: {fault}" for fault in error.faults)) from None
+
+
+def named_fetch(fetch: FetchToken, conn_id: str) -> FetchToken:
+    """Say of a token that can't be had which connection it is of."""
+
+    def fetch_named() -> Token:
+        try:
+            with named_faults(conn_id):
+                return fetch()
+        except TransientError as error:
+            raise TransientError(f"Connection {conn_id!r}: {error}") from error
+
+    return fetch_named
 
 
 def mask(secrets: Iterable[str]) -> None:

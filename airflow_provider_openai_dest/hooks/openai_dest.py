@@ -14,7 +14,7 @@ from airflow_provider_openai_dest.connection.redaction import redact
 from airflow_provider_openai_dest.connection.settings import ConnectionSettings, read_settings
 from airflow_provider_openai_dest.connection.token import TokenSource
 from airflow_provider_openai_dest.connection.token_exchange import new_fetch
-from airflow_provider_openai_dest.hooks.connection_fields import amask, fields_of, mask, named_faults
+from airflow_provider_openai_dest.hooks.connection_fields import amask, fields_of, mask, named_faults, named_fetch
 from airflow_provider_openai_dest.hooks.ui_fields import ui_field_behaviour
 
 if TYPE_CHECKING:
@@ -62,7 +62,11 @@ class OpenAIDestHook(BaseHook):
         fetch = new_fetch(settings, self.token_callable)
         if fetch is None:
             return None
-        return TokenSource(fetch, margin=settings.refresh_buffer_seconds, on_token=lambda token: mask((token,)))
+        return TokenSource(
+            named_fetch(fetch, self.conn_id),
+            margin=settings.refresh_buffer_seconds,
+            on_token=lambda token: mask((token,)),
+        )
 
     async def aget_settings(self) -> ConnectionSettings:
         """Read the connection on an event loop, such as a trigger's, where :attr:`settings` would block or fail."""

@@ -16,7 +16,7 @@ from airflow_provider_openai_dest.operators.arguments import (
     is_final,
     refuse_double_braces,
 )
-from airflow_provider_openai_dest.rendering.body import Missing
+from airflow_provider_openai_dest.rendering.body import BodyTemplate, Missing
 from airflow_provider_openai_dest.rendering.body_fault import Validate
 from airflow_provider_openai_dest.sources.keys import parse_key
 
@@ -39,6 +39,7 @@ def delivery_checks(operator: OpenAISendRecordsOperator) -> Iterator[Callable[[]
     yield partial(check_numbers, _numbers(operator))
     yield partial(check_seconds, {"max_wait": (operator.max_wait, 1)})
     yield partial(_check_records, operator)
+    yield partial(_check_looks, operator)
     yield operator.tolerance
     yield operator.budget_limits
     yield operator.extraction
@@ -113,6 +114,20 @@ def _numbers(operator: OpenAISendRecordsOperator) -> dict[str, tuple[Any, int, i
 def _check_records(operator: OpenAISendRecordsOperator) -> None:
     if operator.records is not None and operator.source is not None:
         raise ConfigurationError("give records or source, not both")
+    if is_final(operator.body, operator.fields) and not operator.has_records():
+        _refuse_placeholders(operator)
+
+
+def _refuse_placeholders(operator: OpenAISendRecordsOperator) -> None:
+    if varying := BodyTemplate(operator.body or {}, fields=operator.fields).varying():
+        raise ConfigurationError(
+            f"{' and '.join(varying)}: a placeholder, and neither records= nor source= is given to fill it"
+        )
+
+
+def _check_looks(operator: OpenAISendRecordsOperator) -> None:
+    if operator.preview is not None and operator.estimate_only:
+        raise ConfigurationError("give preview or estimate_only, not both: an estimate sends nothing")
 
 
 def _check_key(operator: OpenAISendRecordsOperator) -> None:

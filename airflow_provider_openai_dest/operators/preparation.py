@@ -17,6 +17,7 @@ from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.delivery.billing import Billing
 from airflow_provider_openai_dest.delivery.budget import new_budget
 from airflow_provider_openai_dest.delivery.preview import Preview
+from airflow_provider_openai_dest.delivery.verdict import table_of
 from airflow_provider_openai_dest.hooks.openai_dest import OpenAIDestHook
 from airflow_provider_openai_dest.hooks.webhook import OpenAIDestWebhookHook
 from airflow_provider_openai_dest.operators.airflow_versions import airflow_home, read_option
@@ -31,6 +32,7 @@ from airflow_provider_openai_dest.operators.places import (
     scope_of,
     was_rescheduled,
 )
+from airflow_provider_openai_dest.operators.refusal_hints import refusal_hints
 from airflow_provider_openai_dest.sinks.parquet import require_pyarrow
 from airflow_provider_openai_dest.sources.quarantine import QuarantineSource
 from airflow_provider_openai_dest.sources.record import Source
@@ -70,7 +72,7 @@ def prepare(
         dispatcher=new_dispatcher(
             settings,
             _speed_of(operator),
-            _policy_of(operator),
+            _policy_of(operator, settings),
             ownership.is_kept,
             budget=budget,
             tokens=hook.tokens,
@@ -182,9 +184,12 @@ def _tidy_form_of(operator: OpenAISendRecordsOperator) -> TidyForm:
     )
 
 
-def _policy_of(operator: OpenAISendRecordsOperator) -> RetryPolicy:
-    is_quarantined = operator.on_unknown == "quarantine"
-    return RetryPolicy(ambiguous_retries=operator.ambiguous_retries, quarantine_unknown=is_quarantined)
+def _policy_of(operator: OpenAISendRecordsOperator, settings: ConnectionSettings) -> RetryPolicy:
+    return RetryPolicy(
+        table=table_of(operator.endpoint_template().path, *refusal_hints(settings, operator.conn_id)),
+        ambiguous_retries=operator.ambiguous_retries,
+        quarantine_unknown=operator.on_unknown == "quarantine",
+    )
 
 
 def _webhook_of(operator: OpenAISendRecordsOperator) -> WebhookSettings | None:

@@ -280,6 +280,10 @@ class OpenAISendRecordsOperator(BaseOperator):
         self.checked_by = new_body_check(self, settings)
         return self.checked_by
 
+    def has_records(self) -> bool:
+        """Tell whether there are records; without any one request is sent, which can use nothing of a record."""
+        return self.records is not None or self.source is not None
+
     def read_source(self) -> Source:
         """Open what the records are read from."""
         from airflow_provider_openai_dest.operators.inputs import open_source

@@ -167,6 +167,10 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
             ends = ends_of(event)
             return self._processed(context, event["carried"]["manifest"], event["carried"]["uploaded"], ends)
 
+    def has_records(self) -> bool:
+        """Tell whether there are records; each of the ``files`` is one."""
+        return self.files is not None or super().has_records()
+
     def read_source(self) -> Source:
         """Open the records; with ``files`` there is one for each file."""
         if self.files is None:

@@ -12,6 +12,7 @@ from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.exceptions import ConfigurationError, InvalidTemplateError, RecordError, nearest
 from airflow_provider_openai_dest.rendering.encoding import encode_json
 from airflow_provider_openai_dest.rendering.placeholders import parse_text
+from airflow_provider_openai_dest.sources.field_path import missing_field
 
 Missing = Literal["reject", "null", "omit"]
 Render = Callable[[Any], Any]
@@ -82,6 +83,12 @@ class BodyTemplate:
         known = {**(_parts(self._body) or {}), **self._fields}
         return {name: render.value for name, render in known.items() if isinstance(render, _Constant)}
 
+    def varying(self) -> list[str]:
+        """Name the fields that differ from one record to another; ``body`` is all of it, where it names none."""
+        parts = _parts(self._body)
+        known = {**({"body": self._body} if parts is None else parts), **self._fields}
+        return [name for name, render in known.items() if not isinstance(render, _Constant)]
+
     def _compile(self, node: Any, place: str, depth: int = 0) -> Render:
         if depth > MAX_DEPTH:
             raise InvalidTemplateError(f"{place[:80]}...: nested more than {MAX_DEPTH} levels deep")
@@ -115,7 +122,7 @@ class BodyTemplate:
 
     def _replacement(self, step: LookupError, place: str) -> Any:
         if self._missing == "reject":
-            raise RecordError("missing_field", f"the record has no {step.args[0]!r}, which {place} needs") from None
+            raise missing_field(step, place) from None
         return None if self._missing == "null" else _OMITTED
 
 

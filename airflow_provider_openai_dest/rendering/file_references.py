@@ -52,8 +52,9 @@ class FileReferences:
     def part(self, name: str, uri: Any) -> FilePart:
         """Give the part for one file; raises RecordError when it may not be read, or is not there."""
         if not (isinstance(uri, str) and uri and any(_is_inside(uri, root) for root in self._roots)):
+            shown = f"; {uri[:200]!r} is not below it: give the whole path" if isinstance(uri, str) and uri else ""
             raise RecordError(
-                "file_outside_root", f"{name} must name a file in {' or '.join(self._roots[:3])}", param=name
+                "file_outside_root", f"{name} must name a file in {' or '.join(self._roots[:3])}{shown}", param=name
             )
         file = self._open_file(uri)
 

@@ -18,6 +18,7 @@ from airflow_provider_openai_dest.rendering.multipart import FilePart
 from airflow_provider_openai_dest.rendering.placeholders import Text, parse_text
 from airflow_provider_openai_dest.rendering.renderer import Rendered, RequestForm
 from airflow_provider_openai_dest.rendering.request import RefusedRecord, RenderedRequest
+from airflow_provider_openai_dest.sources.field_path import missing_field
 from airflow_provider_openai_dest.sources.record import Record
 
 OPEN_FILES = 256
@@ -218,4 +219,4 @@ def _filled(text: Text, record: Record, place: str) -> str:
     try:
         return text.fill(record.data)
     except LookupError as step:
-        raise RecordError("missing_field", f"the record has no {step.args[0]!r}, which {place} needs") from None
+        raise missing_field(step, place) from None

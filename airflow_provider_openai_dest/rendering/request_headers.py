@@ -8,6 +8,7 @@ from typing import Any
 from airflow_provider_openai_dest.connection.headers import RESERVED_OF_TASKS, header_faults, is_header_value
 from airflow_provider_openai_dest.exceptions import ConfigurationError, InvalidTemplateError, RecordError
 from airflow_provider_openai_dest.rendering.placeholders import Text, parse_text
+from airflow_provider_openai_dest.sources.field_path import missing_field
 
 
 class RequestHeaders:
@@ -39,9 +40,7 @@ def _filled(name: str, text: Text, data: Any) -> str:
     try:
         value = text.fill(data)
     except LookupError as step:
-        raise RecordError(
-            "missing_field", f"the record has no {step.args[0]!r}, which the header {name!r} needs"
-        ) from None
+        raise missing_field(step, f"the header {name!r}") from None
     if not is_header_value(value):
         raise RecordError(
             "unsafe_header_value",

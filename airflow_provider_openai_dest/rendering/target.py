@@ -14,6 +14,7 @@ from airflow_provider_openai_dest.rendering.body import BodyTemplate
 from airflow_provider_openai_dest.rendering.encoding import as_text
 from airflow_provider_openai_dest.rendering.multipart import flat_fields
 from airflow_provider_openai_dest.rendering.placeholders import Placeholder, parse_text
+from airflow_provider_openai_dest.sources.field_path import missing_field
 
 MAX_URL = 8192
 """Longest URL that is sent; servers and proxies refuse longer ones, each in its own way."""
@@ -91,7 +92,7 @@ class _Gap:
         try:
             return self.source.find(data)
         except LookupError as step:
-            raise RecordError("missing_field", f"the record has no {step.args[0]!r}, which the URL needs") from None
+            raise missing_field(step, "the URL") from None
 
 
 def _pieces(path: str) -> Iterator[str | _Gap]:

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
+from hashlib import sha1
 from importlib.util import find_spec
 from typing import Protocol
 
@@ -23,6 +24,10 @@ LOAD_SECONDS = 10.0
 
 FAMILIES = {"text-embedding-": "cl100k_base"}
 """Vocabularies by how a model's name begins, for models that are younger than the tiktoken installed."""
+
+_FILES = "https://openaipublic.blob.core.windows.net/encodings"
+ADDRESSES = {name: f"{_FILES}/{name}.tiktoken" for name in ("cl100k_base", "o200k_base", "p50k_base", "r50k_base")}
+"""Where tiktoken loads the vocabularies from (tiktoken_ext/openai_public.py)."""
 
 CountTokens = Callable[[str | Sequence[int]], int]
 
@@ -85,8 +90,7 @@ def vocabulary_of(model: str, encoding_name: str | None = None) -> Encoding:
     encoding, reason = _loaded(name)
     if encoding is None:
         raise ConfigurationError(
-            f"the vocabulary {name!r} of {model!r} can't be loaded ({reason}): give the workers access to its address, "
-            "or its file in the folder TIKTOKEN_CACHE_DIR"
+            f"the vocabulary {name!r} of {model!r} can't be loaded ({reason}): {_where_it_is(name)}"
         )
     return encoding
 
@@ -103,6 +107,15 @@ def encoding_name_of(model: str) -> str | None:
     if name is not None:
         log.warning("tiktoken does not know %s: its tokens are counted by %s, as those of its family", model, name)
     return name
+
+
+def _where_it_is(name: str) -> str:
+    """Say what a worker needs for a vocabulary; tiktoken/load.py calls its copy by the SHA-1 of the address."""
+    address = ADDRESSES.get(name)
+    if address is None:
+        return "give the workers access to its address, or its file in the folder TIKTOKEN_CACHE_DIR"
+    file = sha1(address.encode(), usedforsecurity=False).hexdigest()
+    return f"give the workers access to {address}, or that file as {file} in the folder TIKTOKEN_CACHE_DIR"
 
 
 @lru_cache(maxsize=8)

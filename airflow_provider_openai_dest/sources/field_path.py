@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
+
+from airflow_provider_openai_dest.exceptions import RecordError, nearest
 
 _NAME = r"[^\W\d]\w*(?:-\w+)*"
 _STEP = re.compile(
@@ -15,6 +18,10 @@ _STEP = re.compile(
     """,
     re.VERBOSE,
 )
+
+
+MOST_NAMES, LONGEST_NAME = 20, 60
+"""Fields that a message names at most, and the characters of each."""
 
 
 class FieldPathError(ValueError):
@@ -53,15 +60,15 @@ class FieldPath:
         return cls(tuple(steps))
 
     def find(self, data: Any) -> Any:
-        """Give the value at the end of the path; raises ``LookupError`` with the step that is missing."""
+        """Give the value at the end of the path; raises ``LookupError`` with the step that is missing, and where."""
         for step in self.steps:
             if isinstance(step, str):
                 if not isinstance(data, Mapping) or step not in data:
-                    raise LookupError(step)
+                    raise LookupError(step, data)
                 data = data[step]
             else:
                 if not isinstance(data, (list, tuple)) or not -len(data) <= step < len(data):
-                    raise LookupError(step)
+                    raise LookupError(step, data)
                 data = data[step]
         return data
 
@@ -75,3 +82,17 @@ class FieldPath:
             else:
                 text += f'["{step}"]'
         return text
+
+
+def missing_field(step: LookupError, place: str) -> RecordError:
+    """Give the refusal of a record which lacks what a place needs, such as ``body.input``."""
+    return RecordError("missing_field", f"the record has no {step.args[0]!r}, which {place} needs{others(step)}")
+
+
+def others(step: LookupError) -> str:
+    """Give the end of a message that names the fields nearest to a missing one; empty where there are none."""
+    name, data = step.args
+    if not isinstance(data, Mapping):
+        return ""
+    names = [known[:LONGEST_NAME] for known in islice(data, MOST_NAMES) if isinstance(known, str)]
+    return f"; {nearest(str(name), names)}" if names else ""

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from airflow_provider_openai_dest.exceptions import ConfigurationError, RecordError
-from airflow_provider_openai_dest.sources.field_path import FieldPath, FieldPathError
+from airflow_provider_openai_dest.sources.field_path import FieldPath, FieldPathError, others
 from airflow_provider_openai_dest.sources.record import Record
 from airflow_provider_openai_dest.sources.seen_keys import SeenKeys
 
@@ -66,8 +66,8 @@ def _by_field(items: Iterable[Any], path: FieldPath) -> Iterator[Record]:
 def _key_of(data: Any, path: FieldPath) -> str:
     try:
         value = path.find(data)
-    except LookupError:
-        raise RecordError("missing_key", f"the record has no field {path}", param=str(path)) from None
+    except LookupError as step:
+        raise RecordError("missing_key", f"the record has no field {path}{others(step)}", param=str(path)) from None
     if type(value) is str and value and value.isascii():  # nearly all of them
         return value
     if isinstance(value, bool):

@@ -118,7 +118,8 @@ ONE_MODEL: dict[str, tuple[dict[str, Any], str | None]] = {
 def test_the_model_is_a_tag_when_it_is_the_same_for_all(case: str) -> None:
     """A model that stands in the Dag is known before anything is sent; one that records name is none for the task."""
     arguments, model = ONE_MODEL[case]
-    assert model == OpenAISendRecordsOperator(task_id="send", endpoint="create_response", **arguments).one_model()
+    task: dict[str, Any] = {"task_id": "send", "endpoint": "create_response", "records": [{"q": "a"}]}
+    assert model == OpenAISendRecordsOperator(**task | arguments).one_model()
 
 
 # -- over the wire -----------------------------------------------------------------------------------

@@ -267,7 +267,15 @@ def test_arguments_that_do_not_fit_are_refused_when_the_dag_is_parsed(tmp_path: 
 def test_all_faults_of_the_constants_are_told_at_once(tmp_path: Path) -> None:
     """Mending one after the other would be a parse for each."""
     with pytest.raises(ConfigurationError) as caught:
-        draw(tmp_path, n=0, size="1x1", mask="/x/mask.png", output_format="jpeg", background="transparent")
+        draw(
+            tmp_path,
+            records=[{"name": "kettle"}],
+            n=0,
+            size="1x1",
+            mask="/x/mask.png",
+            output_format="jpeg",
+            background="transparent",
+        )
     assert 4 == len(caught.value.faults)
 
 
@@ -286,7 +294,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("case", ACCEPTED)
 def test_what_can_not_be_told_yet_is_left_to_the_record(tmp_path: Path, case: str) -> None:
     """A Dag parses when only a record, Jinja or the API could say what is wrong."""
-    draw(tmp_path, **ACCEPTED[case])
+    draw(tmp_path, records=[{"name": "kettle"}], **ACCEPTED[case])
 
 
 def test_a_record_with_a_wrong_size_costs_nothing(sandbox: Sandbox, tmp_path: Path) -> None:

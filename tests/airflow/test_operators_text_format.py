@@ -102,7 +102,7 @@ def test_what_does_not_fit_is_rejected_and_kept(tmp_path: Path, monkeypatch: pyt
 
 def test_another_format_is_another_template(tmp_path: Path) -> None:
     """Half of the answers in one form and half in another is no result; without a format nothing has changed."""
-    plain = OpenAISendRecordsOperator(task_id="ask", **RESPONSE)
+    plain = OpenAISendRecordsOperator(task_id="ask", records=[{"q": "It boils fast."}], **RESPONSE)
     other = {"type": "object", "properties": {"a": {"type": "string"}}}
     assert [RESPONSE["body"], {}, "reject"] == plain.template_parts()
     parts = [ask(tmp_path, **RESPONSE | {"text_format": wanted}).template_parts() for wanted in (Review, SCHEMA, other)]

@@ -175,7 +175,9 @@ def test_all_wrong_arguments_of_a_named_operator_are_told_at_once() -> None:
 def test_all_wrong_arguments_of_an_upload_are_told_at_once() -> None:
     """Those of the files, of their parts and of the delivery."""
     with pytest.raises(ConfigurationError) as caught:
-        OpenAIUploadFileOperator(task_id="a", purpose="fun", file="{message.uri}", part_size=0, resume="perhaps")
+        OpenAIUploadFileOperator(
+            task_id="a", records=[{"uri": "x"}], purpose="fun", file="{message.uri}", part_size=0, resume="perhaps"
+        )
     assert 4 == len(caught.value.faults), caught.value
 
 

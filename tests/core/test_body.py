@@ -149,20 +149,20 @@ def test_fields_need_an_object(data: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "step", "place"),
+    ("body", "step", "place", "known"),
     [
-        ({"input": "{message.x}"}, "'x'", "body.input"),
-        ({"input": "Say {message.deep.x}"}, "'x'", "body.input"),
-        ({"messages": [{"content": "{message.tags[3]}"}]}, "3", "body.messages[0].content"),
+        ({"input": "{message.x}"}, "'x'", "body.input", "; known are: any name, deep, n, none, tags, title"),
+        ({"input": "Say {message.deep.x}"}, "'x'", "body.input", "; known are: yes"),
+        ({"messages": [{"content": "{message.tags[3]}"}]}, "3", "body.messages[0].content", ""),
     ],
 )
-def test_a_record_without_the_field_is_refused(body: Any, step: str, place: str) -> None:
-    """A missing field rejects that record and names field and place."""
+def test_a_record_without_the_field_is_refused(body: Any, step: str, place: str, known: str) -> None:
+    """A missing field rejects that record and names field and place, and the fields that are there."""
     with pytest.raises(RecordError) as caught:
         BodyTemplate(body).render(DATA)
 
     assert caught.value.code == "missing_field"
-    assert caught.value.message == f"the record has no {step}, which {place} needs"
+    assert caught.value.message == f"the record has no {step}, which {place} needs{known}"
 
 
 @pytest.mark.parametrize(

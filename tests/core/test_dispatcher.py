@@ -427,6 +427,14 @@ def test_a_budget_of_requests_stops_the_sending(concurrency: int) -> None:
     assert run.dispatcher.budget_reached == "max_requests=7 is reached"
 
 
+def test_what_did_not_leave_is_no_request_of_the_budget() -> None:
+    """Nor of the traffic: one that leaves at its second try is sent for the first time."""
+    budget = Budget(BudgetLimits(max_requests=2))
+    run = run_of(2, not_sent(), reply(), budget=budget, concurrency=1)
+    assert (0, 2, "") == (run.pending(), budget.requests, run.dispatcher.budget_reached)
+    assert (2, 0) == (run.dispatcher.traffic.requests, run.dispatcher.traffic.again)
+
+
 def test_a_lost_answer_is_paid_from_the_budget() -> None:
     """Nobody can know that it was not billed, so there is no room for a second one."""
     budget = Budget(BudgetLimits(max_tokens_total=100))

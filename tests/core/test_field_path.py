@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_openai_dest.sources.field_path import FieldPath, FieldPathError
+from airflow_provider_openai_dest.sources.field_path import FieldPath, FieldPathError, others
 
 READABLE: Mapping[str, tuple[str | int, ...]] = {
     "sku": ("sku",),
@@ -120,3 +120,28 @@ def test_no_text_breaks_the_reader(text: str) -> None:
         assert 0 <= fault.column <= len(text)
     else:
         assert path.steps
+
+
+# a record, a path that it lacks, and what is said of it
+LACKING: dict[str, tuple[Any, str, str]] = {
+    "another case": ({"text": 1, "id": 2}, "Text", "; did you mean 'text'?"),
+    "nothing near": ({"text": 1, "id": 2}, "ID", "; known are: id, text"),
+    "below": ({"a": {"name": 1}}, "a.nam", "; did you mean 'name'?"),
+    "no object": ({"a": "text"}, "a.b", ""),
+    "empty": ({}, "a", ""),
+    "many": (
+        {f"{number:03}": 1 for number in range(500)},
+        "q",
+        f"; known are: {', '.join(f'{n:03}' for n in range(20))}",
+    ),
+    "long": ({"z" * 500: 1}, "q", f"; known are: {'z' * 60}"),
+}
+
+
+@pytest.mark.parametrize("case", LACKING)
+def test_a_missing_field_names_its_neighbours(case: str) -> None:
+    """The nearest names, or the first of them; never a value."""
+    record, path, said = LACKING[case]
+    with pytest.raises(LookupError) as raised:
+        FieldPath.parse(path).find(record)
+    assert said == others(raised.value)

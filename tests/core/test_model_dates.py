@@ -22,7 +22,7 @@ from airflow_provider_openai_dest.connection.model_dates import (
     judge_model,
 )
 from airflow_provider_openai_dest.connection.settings import ConnectionSettings
-from airflow_provider_openai_dest.connection.shutdowns import SHUTDOWNS
+from airflow_provider_openai_dest.connection.shutdowns import DEPRECATIONS, SHUTDOWNS
 from airflow_provider_openai_dest.exceptions import ConfigurationError
 from airflow_provider_openai_dest.sandbox.models import MODELS, RETIRED_MODELS
 
@@ -50,6 +50,21 @@ JUDGED: dict[str, tuple[str, Any, Finding | None]] = {
         "gpt-9",
         SERVED,
         Finding("note", "the model 'gpt-9' is not in the list of models that this key may use"),
+    ),
+    "misspelt": (
+        "gpt-imge-2",
+        SERVED,
+        Finding(
+            "note",
+            "the model 'gpt-imge-2' is not in the list of models that this key may use: did you mean 'gpt-image-2'?",
+        ),
+    ),
+    "ended long ago, without a successor": (
+        "text-davinci-003",
+        SERVED,
+        Finding(
+            "ended", f"the model 'text-davinci-003' was shut down on 2024-01-04: {DEPRECATIONS} lists replacements"
+        ),
     ),
     "an ended name that the server still serves": ("dall-e-3", {"dall-e-3": None}, None),
     "ended, and no list": (

@@ -6,7 +6,7 @@ import pytest
 
 from airflow_provider_openai_dest.delivery.attempts import Conclusion
 from airflow_provider_openai_dest.delivery.prospects import Prospects
-from airflow_provider_openai_dest.delivery.verdict import OPENAI, WEBHOOK, Verdict, VerdictTable
+from airflow_provider_openai_dest.delivery.verdict import OPENAI, WEBHOOK, Verdict, VerdictTable, table_of
 from airflow_provider_openai_dest.exceptions import RecordError
 from tests.core.delivery_parts import conclusion, exhausted, rejected
 
@@ -75,6 +75,14 @@ def test_twenty_first_records_refused_alike_stop_the_rest() -> None:
 def test_other_beginnings_stop_nothing(ends: list[Conclusion]) -> None:
     """As long as the records may be at fault, each is tried."""
     assert refusal_after(*ends) is None
+
+
+def test_three_answers_of_no_api_stop_the_rest_at_one_address() -> None:
+    """Where each record has a path of its own, it takes ten."""
+    nobody = rejected("http_404", "the server answered 404", 404)
+    assert refusal_after(*[nobody] * 2, table=table_of("/embeddings")) is None
+    assert refusal_after(*[nobody] * 3, table=table_of("/embeddings")) is not None
+    assert refusal_after(*[nobody] * 9, table=table_of("/files/{file_id}")) is None
 
 
 def test_records_are_counted_and_not_requests() -> None:

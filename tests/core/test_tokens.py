@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 
 import pytest
@@ -77,6 +78,23 @@ def test_a_vocabulary_that_can_not_be_had_is_a_fault_of_the_dag(names: tuple[str
     """Where a text must be cut, an estimate does not do."""
     with pytest.raises(ConfigurationError, match=words):
         vocabulary_of(*names)
+
+
+def test_a_closed_network_is_told_which_file_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its address, and by the name that it has in TIKTOKEN_CACHE_DIR."""
+    monkeypatch.setattr(tokens, "_loaded", lambda _: (None, "ConnectionError"))
+    with pytest.raises(ConfigurationError) as raised:
+        vocabulary_of("a-model-in-a-closed-network", "cl100k_base")
+    address = "https://openaipublic.blob.core.windows.net/encodings/cl100k_base.tiktoken"
+    assert f"{address}, or that file as 9b5ad71b2ce5302211f9c61530b329a4922fc6a4 in" in str(raised.value)
+
+
+@pytest.mark.parametrize("name", tokens.ADDRESSES)
+def test_the_addresses_are_tiktokens_own(name: str) -> None:
+    """As tiktoken names them in its own code."""
+    import tiktoken_ext.openai_public
+
+    assert f'"{tokens.ADDRESSES[name]}"' in inspect.getsource(tiktoken_ext.openai_public)
 
 
 def test_without_tiktoken_it_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,6 +60,17 @@ def test_the_error_names_the_first_kinds_and_the_quarantine() -> None:
     assert raised.value.manifest["rejected"] == 12
 
 
+@pytest.mark.parametrize(("code", "is_said"), [("unknown_fate", True), ("bad", False)])
+def test_an_unknown_fate_is_told_where_there_is_one(code: str, is_said: bool) -> None:  # noqa: FBT001
+    """Only a replay sends what a dead try may have sent; whoever has no such record reads nothing of it."""
+    kinds = [{"status": "rejected", "code": code, "count": 2, "first_key": "k", "first_message": "why"}]
+    with pytest.raises(TooManyRejectedError) as raised:
+        Tolerance().check(manifest(2, 4, rejections=kinds))
+    said = "; the 2 that may have been sent already (unknown_fate) go only with quarantine_of"
+    assert is_said == (said in str(raised.value))
+    assert is_said == ("unknown_fate" in str(raised.value))
+
+
 @pytest.mark.parametrize("given", [{"max_error_rate": -0.1}, {"max_error_rate": 1.1}, {"max_errors": -1}])
 def test_a_bound_that_means_nothing_is_refused(given: dict[str, Any]) -> None:
     """When the Dag is read, not when the run is over."""

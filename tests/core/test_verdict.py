@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_openai_dest.delivery.verdict import MESSAGE_LIMIT, OPENAI, WEBHOOK, Verdict, judge
+from airflow_provider_openai_dest.delivery.verdict import MESSAGE_LIMIT, OPENAI, WEBHOOK, Verdict, judge, table_of
 from tests.core.delivery_parts import refusal, reply
 
 TOO_LARGE = "Request too large for gpt-6-luna in organization org-x on tokens per min (TPM): Limit 10, Requested 99."
@@ -206,6 +206,24 @@ def test_an_inner_error_of_another_form_is_left(inner: Any) -> None:
     error = judge(reply(400, {"error": {"message": "no", "innererror": inner}}), OPENAI).error
     assert error is not None
     assert "no" == error.message
+
+
+@pytest.mark.parametrize(
+    ("path", "message", "verdict"),
+    [
+        ("/embeddings", "Invalid URL (POST /embeddings)", Verdict.ABORT),
+        ("/embeddings", "Invalid URL in the input", Verdict.REJECTED),
+        ("/files/{file_id}", "Invalid URL (GET /files/x)", Verdict.REJECTED),
+    ],
+)
+def test_a_path_that_is_not_there_stops_where_no_record_has_a_part_in_it(
+    path: str, message: str, verdict: Verdict
+) -> None:
+    """It is the address that is wrong, and it is named."""
+    judgement = judge(refusal(404, message=message), table_of(path))
+    assert judgement.error is not None
+    is_named = "Base URL: nothing is there; OpenAI's ends in /v1" in judgement.error.message
+    assert (verdict, verdict is Verdict.ABORT) == (judgement.verdict, is_named)
 
 
 @pytest.mark.parametrize("body", [b"<html>404 Not Found</html>", b"", b"404 page not found", {"detail": "Not Found"}])
