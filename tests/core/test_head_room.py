@@ -77,7 +77,7 @@ def test_the_texts_of_one_record_go_in_halves() -> None:
     (first,) = renderer.split(request, RecordError(TOO_MANY, "too many", status=400))
     assert ["a"] == json_of(first)["input"]
     assert first.following
-    second = first.following([{"embedding": "A"}], {"total_tokens": 1})
+    second = first.following([{"embedding": "A"}], {"total_tokens": 1}, None)
     assert (["b", "c"], None) == (json_of(second)["input"], second.following)
 
 
