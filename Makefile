@@ -75,7 +75,7 @@ docs: .venv/.installed  ## Print the reference tables of README.md and docs/ fro
 	$(BIN)/python -m cogapp -r README.md docs/*.md
 
 # The peers have virtual environments of their own; one that can't be installed is left out of the tables, and named.
-bench: .venv/.installed .bench/venv/.installed .bench/venv-litellm/.installed  ## Measure against the peers, 35 minutes, into benchmarks/RESULTS.md
+bench: .venv/.installed .bench/venv/.installed .bench/venv-litellm/.installed  ## Measure against the peers, 40 minutes, into benchmarks/RESULTS.md
 	$(BIN)/python benchmarks/run_all.py
 
 bench-quick: .venv/.installed .bench/venv/.installed .bench/venv-litellm/.installed  ## See in 5 minutes that the benchmarks work
