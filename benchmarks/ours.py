@@ -36,7 +36,8 @@ from airflow_provider_openai_dest.operators.assembly import Delivery, Speed, Sto
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
 from airflow_provider_openai_dest.rendering.duplicates import Originals
 from airflow_provider_openai_dest.rendering.file_references import FileReferences
-from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, RequestForm, SingleRenderer
+from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, SingleRenderer
+from airflow_provider_openai_dest.rendering.request_form import RequestForm
 from airflow_provider_openai_dest.sources.files import FilesSource
 from airflow_provider_openai_dest.sources.record import Source
 from airflow_provider_openai_dest.sources.values import ValuesSource

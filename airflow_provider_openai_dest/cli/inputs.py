@@ -23,7 +23,8 @@ from airflow_provider_openai_dest.exceptions import ConfigurationError
 from airflow_provider_openai_dest.operators.inputs import dialect_of
 from airflow_provider_openai_dest.rendering.body import BodyTemplate, default_body
 from airflow_provider_openai_dest.rendering.file_references import FileReferences
-from airflow_provider_openai_dest.rendering.renderer import RequestForm, new_renderer
+from airflow_provider_openai_dest.rendering.renderer import new_renderer
+from airflow_provider_openai_dest.rendering.request_form import RequestForm
 from airflow_provider_openai_dest.sinks.folder import Folder
 from airflow_provider_openai_dest.sources.files import FilesSource
 from airflow_provider_openai_dest.sources.quarantine import QuarantineSource, is_quarantine

@@ -12,12 +12,12 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
 
 from airflow_provider_openai_dest.delivery.addressing import Address
 from airflow_provider_openai_dest.delivery.answer_bytes import UnusableAnswerError
 from airflow_provider_openai_dest.delivery.attempts import Conclusion, Ending, NoReply, Random, RetryPolicy
 from airflow_provider_openai_dest.delivery.budget import Budget
+from airflow_provider_openai_dest.delivery.clock import NEVER, Clock
 from airflow_provider_openai_dest.delivery.conversation import Turn
 from airflow_provider_openai_dest.delivery.flights import Flight, Flights
 from airflow_provider_openai_dest.delivery.model_limits import ModelLimits
@@ -37,36 +37,6 @@ log = logging.getLogger(__name__)
 
 Settle = Callable[[RenderedRequest, Conclusion], Awaitable[Iterable[RenderedRequest]]]
 """Takes the end of a request and gives the requests to send instead, such as the halves of a refused pack."""
-
-
-class Clock(Protocol):
-    """Monotonic time, and waiting that can be ended, so that tests need neither."""
-
-    def now(self) -> float:
-        """Give the seconds since some start."""
-
-    async def sleep(self, seconds: float, until: asyncio.Event) -> None:
-        """Wait so long, or until the event is set, without holding the event loop."""
-
-
-class SystemClock:
-    """The real clock; call inside a running event loop."""
-
-    def now(self) -> float:
-        """Read the event loop's monotonic time."""
-        return asyncio.get_running_loop().time()
-
-    async def sleep(self, seconds: float, until: asyncio.Event) -> None:
-        """Wait that long, or until the event is set."""
-        timer = asyncio.get_running_loop().call_later(seconds, until.set) if seconds < NEVER else None
-        try:
-            await until.wait()
-        finally:
-            if timer is not None:
-                timer.cancel()
-
-
-NEVER = float("inf")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,9 @@ from airflow_provider_openai_dest.delivery.upload_in_parts import UploadInParts,
 from airflow_provider_openai_dest.exceptions import RecordError
 from airflow_provider_openai_dest.rendering.lines import DEFAULT_FILE_LIMIT
 from airflow_provider_openai_dest.rendering.multipart import FilePart, MultipartBody
-from airflow_provider_openai_dest.rendering.renderer import Rendered, Renderer, RequestForm
+from airflow_provider_openai_dest.rendering.renderer import Rendered, Renderer
 from airflow_provider_openai_dest.rendering.request import RefusedRecord, RenderedRequest
+from airflow_provider_openai_dest.rendering.request_form import RequestForm
 from airflow_provider_openai_dest.sources.record import Record
 
 HASH_BYTES = 1 << 20

@@ -12,8 +12,8 @@ from airflow_provider_openai_dest.delivery.conversation import Turn, answered_wi
 from airflow_provider_openai_dest.delivery.verdict import Verdict
 from airflow_provider_openai_dest.endpoints.files import RETRIEVE_FILE
 from airflow_provider_openai_dest.exceptions import RecordError
-from airflow_provider_openai_dest.rendering.renderer import RequestForm
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
+from airflow_provider_openai_dest.rendering.request_form import RequestForm
 
 ASK, UPLOAD = "ask", "upload"
 

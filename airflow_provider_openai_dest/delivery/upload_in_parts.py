@@ -31,8 +31,8 @@ from airflow_provider_openai_dest.exceptions import RecordError
 from airflow_provider_openai_dest.rendering.file_checks import PART_BYTES
 from airflow_provider_openai_dest.rendering.file_range import file_range
 from airflow_provider_openai_dest.rendering.multipart import MultipartBody
-from airflow_provider_openai_dest.rendering.renderer import RequestForm
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
+from airflow_provider_openai_dest.rendering.request_form import RequestForm
 
 PIECE_BYTES = 192 * 1024
 """Read at once of each part: less than of a file that goes alone, since several are read."""

@@ -11,7 +11,8 @@ from airflow_provider_openai_dest.rendering.image_rules import OF_A_FORMAT, imag
 from airflow_provider_openai_dest.rendering.placeholders import parse_text
 
 if TYPE_CHECKING:
-    from airflow_provider_openai_dest.rendering.renderer import Renderer, RequestForm
+    from airflow_provider_openai_dest.rendering.renderer import Renderer
+    from airflow_provider_openai_dest.rendering.request_form import RequestForm
 
 
 class OpenAICreateImageOperator(OpenAISendRecordsOperator):

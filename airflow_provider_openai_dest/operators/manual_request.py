@@ -19,7 +19,7 @@ from airflow_provider_openai_dest.rendering.target import Target
 
 if TYPE_CHECKING:
     from airflow_provider_openai_dest.connection.settings import ConnectionSettings
-    from airflow_provider_openai_dest.rendering.renderer import RequestForm
+    from airflow_provider_openai_dest.rendering.request_form import RequestForm
 
 METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 _WITHOUT_BODY = ("DELETE", "GET", "HEAD")
@@ -104,7 +104,7 @@ class OpenAIManualRequestOperator(OpenAISendRecordsOperator):
     def request_form(self, settings: ConnectionSettings) -> RequestForm:
         """Make the fixed parts, with the headers; raises ConfigurationError for one that can't be sent."""
         from airflow_provider_openai_dest.operators.inputs import file_references
-        from airflow_provider_openai_dest.rendering.renderer import RequestForm
+        from airflow_provider_openai_dest.rendering.request_form import RequestForm
 
         return RequestForm(
             self.spoken_endpoint(settings),

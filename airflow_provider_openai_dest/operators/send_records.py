@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     from airflow_provider_openai_dest.operators.assembly import Delivery
     from airflow_provider_openai_dest.rendering.duplicates import Originals
     from airflow_provider_openai_dest.rendering.long_inputs import LongInputs
-    from airflow_provider_openai_dest.rendering.renderer import Renderer, RequestForm
+    from airflow_provider_openai_dest.rendering.renderer import Renderer
+    from airflow_provider_openai_dest.rendering.request_form import RequestForm
     from airflow_provider_openai_dest.sources.record import Source
     from airflow_provider_openai_dest.validation.body_check import BodyCheck
 
@@ -334,7 +335,7 @@ class OpenAISendRecordsOperator(BaseOperator):
     def request_form(self, settings: ConnectionSettings) -> RequestForm:
         """Make the parts of the requests that are the same for all records."""
         from airflow_provider_openai_dest.operators.inputs import file_references
-        from airflow_provider_openai_dest.rendering.renderer import RequestForm
+        from airflow_provider_openai_dest.rendering.request_form import RequestForm
 
         return RequestForm(
             self.spoken_endpoint(settings),

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from airflow_provider_openai_dest.connection.settings import ConnectionSettings
     from airflow_provider_openai_dest.delivery.file_status import FileEnd
     from airflow_provider_openai_dest.operators.file_waiting import Uploaded
-    from airflow_provider_openai_dest.rendering.renderer import Renderer, RequestForm
+    from airflow_provider_openai_dest.rendering.renderer import Renderer
+    from airflow_provider_openai_dest.rendering.request_form import RequestForm
     from airflow_provider_openai_dest.sources.record import Source
 
 PURPOSES = ("assistants", "batch", "evals", "fine-tune", "user_data", "vision")
@@ -211,7 +212,7 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
         if self.files is None:
             return super().request_form(settings)
         from airflow_provider_openai_dest.rendering.file_references import FileReferences
-        from airflow_provider_openai_dest.rendering.renderer import RequestForm
+        from airflow_provider_openai_dest.rendering.request_form import RequestForm
 
         found = self._found()
         return RequestForm(

@@ -17,8 +17,9 @@ from airflow_provider_openai_dest.rendering.body import BodyTemplate
 from airflow_provider_openai_dest.rendering.duplicates import Originals
 from airflow_provider_openai_dest.rendering.file_references import FileReferences
 from airflow_provider_openai_dest.rendering.image_rules import FILE_ID, is_reference
-from airflow_provider_openai_dest.rendering.renderer import RequestForm, SingleRenderer
+from airflow_provider_openai_dest.rendering.renderer import SingleRenderer
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
+from airflow_provider_openai_dest.rendering.request_form import RequestForm
 from airflow_provider_openai_dest.sources.record import Record
 
 LONGEST_URL = 20_971_520

@@ -16,8 +16,9 @@ from airflow_provider_openai_dest.rendering.file_formats import FORMATS, FileFor
 from airflow_provider_openai_dest.rendering.line_rules import LineRules
 from airflow_provider_openai_dest.rendering.multipart import FilePart
 from airflow_provider_openai_dest.rendering.placeholders import Text, parse_text
-from airflow_provider_openai_dest.rendering.renderer import Rendered, RequestForm
+from airflow_provider_openai_dest.rendering.renderer import Rendered
 from airflow_provider_openai_dest.rendering.request import RefusedRecord, RenderedRequest
+from airflow_provider_openai_dest.rendering.request_form import RequestForm
 from airflow_provider_openai_dest.sources.field_path import missing_field
 from airflow_provider_openai_dest.sources.record import Record
 

@@ -30,7 +30,8 @@ from airflow_provider_openai_dest.exceptions import ConfigurationError
 from airflow_provider_openai_dest.manifest import Manifest
 from airflow_provider_openai_dest.operators.assembly import Delivery, Speed, Storage, new_dispatcher
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
-from airflow_provider_openai_dest.rendering.renderer import RequestForm, SingleRenderer
+from airflow_provider_openai_dest.rendering.renderer import SingleRenderer
+from airflow_provider_openai_dest.rendering.request_form import RequestForm
 from airflow_provider_openai_dest.sources.values import ValuesSource
 from tests.chaos.receiver import SECRET
 from tests.chaos.worker import SCOPE

@@ -31,7 +31,8 @@ from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.manifest import Manifest
 from airflow_provider_openai_dest.operators.assembly import Delivery, Speed, Storage, new_dispatcher
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
-from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, RequestForm
+from airflow_provider_openai_dest.rendering.renderer import PackedRenderer
+from airflow_provider_openai_dest.rendering.request_form import RequestForm
 from airflow_provider_openai_dest.sinks.folder import Folder
 from airflow_provider_openai_dest.sources.files import FilesSource
 from tests.chaos.object_folder import ObjectFolder, Weather

@@ -17,7 +17,7 @@ import pytest
 from airflow_provider_openai_dest.endpoints.catalogue import find_endpoint
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.exceptions import RecordError
-from airflow_provider_openai_dest.rendering.renderer import RequestForm
+from airflow_provider_openai_dest.rendering.request_form import RequestForm
 from tests.contract.specification import SPECIFICATION, needs_the_specification, operation_of
 
 SCHEMAS = SPECIFICATION.with_name("openai-schemas.json")

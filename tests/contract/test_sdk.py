@@ -25,8 +25,9 @@ from airflow_provider_openai_dest.rendering.file_range import file_range
 from airflow_provider_openai_dest.rendering.file_references import FileReferences
 from airflow_provider_openai_dest.rendering.lines import LinesRenderer
 from airflow_provider_openai_dest.rendering.multipart import FilePart, MultipartBody
-from airflow_provider_openai_dest.rendering.renderer import Rendered, RequestForm, SingleRenderer
+from airflow_provider_openai_dest.rendering.renderer import Rendered, SingleRenderer
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
+from airflow_provider_openai_dest.rendering.request_form import RequestForm
 from airflow_provider_openai_dest.sources.record import Record
 from tests.contract.newer_fields import NEWER, NEWER_OPERATIONS
 from tests.contract.sdk_calls import FOLDER, FORMS, REQUESTS, for_a_body, for_the_sdk, named

@@ -13,8 +13,9 @@ from airflow_provider_openai_dest.endpoints.catalogue import find_endpoint
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.exceptions import RecordError
 from airflow_provider_openai_dest.rendering.multipart import FilePart, MultipartBody
-from airflow_provider_openai_dest.rendering.renderer import Rendered, RequestForm
+from airflow_provider_openai_dest.rendering.renderer import Rendered
 from airflow_provider_openai_dest.rendering.request import RefusedRecord, RenderedRequest
+from airflow_provider_openai_dest.rendering.request_form import RequestForm
 from airflow_provider_openai_dest.sources.record import Record
 
 BASE_URL = "https://api.openai.com/v1"

@@ -20,8 +20,9 @@ from airflow_provider_openai_dest.delivery.verdict import Verdict
 from airflow_provider_openai_dest.endpoints.catalogue import find_endpoint
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
-from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, RequestForm
+from airflow_provider_openai_dest.rendering.renderer import PackedRenderer
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
+from airflow_provider_openai_dest.rendering.request_form import RequestForm
 from tests.core.delivery_parts import conclusion, exhausted, record, rejected, reply, request
 
 EMBEDDING = find_endpoint("create_embedding")

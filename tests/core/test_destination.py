@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
-from airflow_provider_openai_dest.delivery.dispatcher import SystemClock
+from airflow_provider_openai_dest.delivery.clock import SystemClock
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.delivery.wire import WireReply, WireRequest
 from airflow_provider_openai_dest.destination import Destination

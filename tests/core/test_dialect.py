@@ -12,8 +12,9 @@ from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.exceptions import ConfigurationError
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
 from airflow_provider_openai_dest.rendering.dialect import Dialect
-from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, RequestForm, SingleRenderer
+from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, SingleRenderer
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
+from airflow_provider_openai_dest.rendering.request_form import RequestForm
 from airflow_provider_openai_dest.sources.record import Record
 
 AZURE = "https://r.openai.azure.com/openai"

@@ -14,7 +14,8 @@ from airflow_provider_openai_dest.delivery.answer_bytes import UnusableAnswerErr
 from airflow_provider_openai_dest.delivery.attempts import Conclusion, RetryPolicy
 from airflow_provider_openai_dest.delivery.budget import Budget
 from airflow_provider_openai_dest.delivery.budget_limits import BudgetLimits
-from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher, SystemClock
+from airflow_provider_openai_dest.delivery.clock import SystemClock
+from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher
 from airflow_provider_openai_dest.delivery.rate_limit import PROBES, Limits
 from airflow_provider_openai_dest.delivery.verdict import Verdict
 from airflow_provider_openai_dest.delivery.wire import UnreadableBodyError, WireRequest

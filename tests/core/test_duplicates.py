@@ -24,8 +24,9 @@ from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
 from airflow_provider_openai_dest.rendering.duplicates import Claim, Duplicate, Key, Original, Originals
 from airflow_provider_openai_dest.rendering.packing import MOST_DUPLICATES, Packer
-from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, Renderer, RequestForm, SingleRenderer
+from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, Renderer, SingleRenderer
 from airflow_provider_openai_dest.rendering.request import Pack
+from airflow_provider_openai_dest.rendering.request_form import RequestForm
 from airflow_provider_openai_dest.sources.record import Record
 from tests.core.delivery_parts import FakeWire, outcome, record, refusal, reply
 from tests.core.json_values import few_examples

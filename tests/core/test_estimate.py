@@ -13,7 +13,8 @@ from airflow_provider_openai_dest.estimate import FIRST_REJECTED, Estimate, esti
 from airflow_provider_openai_dest.prices import PriceList
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
 from airflow_provider_openai_dest.rendering.duplicates import Originals
-from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, RequestForm, SingleRenderer
+from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, SingleRenderer
+from airflow_provider_openai_dest.rendering.request_form import RequestForm
 from airflow_provider_openai_dest.rendering.tokens import token_counter
 from airflow_provider_openai_dest.sources.values import ValuesSource
 

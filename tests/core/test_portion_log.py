@@ -18,7 +18,7 @@ from airflow_provider_openai_dest.checkpoint.scope import Scope
 from airflow_provider_openai_dest.delivery.billing import Billing
 from airflow_provider_openai_dest.delivery.budget import Budget
 from airflow_provider_openai_dest.delivery.budget_limits import BudgetLimits
-from airflow_provider_openai_dest.delivery.dispatcher import SystemClock
+from airflow_provider_openai_dest.delivery.clock import SystemClock
 from airflow_provider_openai_dest.delivery.outcome import Outcome
 from airflow_provider_openai_dest.delivery.rate_limit import Limits
 from airflow_provider_openai_dest.delivery.wire import WireRequest
@@ -28,7 +28,8 @@ from airflow_provider_openai_dest.manifest import Manifest
 from airflow_provider_openai_dest.prices import ModelPrice, PriceList, TokenCounts
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
 from airflow_provider_openai_dest.rendering.long_inputs import LongInputs
-from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, RequestForm
+from airflow_provider_openai_dest.rendering.renderer import PackedRenderer
+from airflow_provider_openai_dest.rendering.request_form import RequestForm
 from airflow_provider_openai_dest.sinks.folder import Folder
 from airflow_provider_openai_dest.sinks.results import ResultsSink
 from tests.core.delivery_parts import FakeWire, ListSink, ListSource, dispatcher, lost, record, refusal

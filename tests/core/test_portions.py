@@ -27,7 +27,8 @@ from airflow_provider_openai_dest.manifest import Manifest
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
 from airflow_provider_openai_dest.rendering.duplicates import Originals
 from airflow_provider_openai_dest.rendering.long_inputs import LongInputs
-from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, RequestForm
+from airflow_provider_openai_dest.rendering.renderer import PackedRenderer
+from airflow_provider_openai_dest.rendering.request_form import RequestForm
 from tests.core.delivery_parts import FakeWire, ListSink, ListSource, dispatcher, lost, record, refusal, reply
 from tests.core.json_values import few_examples
 from tests.core.tiny_vocabulary import known_as

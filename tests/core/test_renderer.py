@@ -18,8 +18,9 @@ from airflow_provider_openai_dest.rendering.body import BodyTemplate
 from airflow_provider_openai_dest.rendering.duplicates import Originals
 from airflow_provider_openai_dest.rendering.encoding import encode_json
 from airflow_provider_openai_dest.rendering.file_references import FileReferences
-from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, RequestForm, SingleRenderer
+from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, SingleRenderer
 from airflow_provider_openai_dest.rendering.request import RefusedRecord, RenderedRequest
+from airflow_provider_openai_dest.rendering.request_form import RequestForm
 from tests.core.json_values import (
     REFUSED,
     STRANGE_TEXTS,

@@ -10,7 +10,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
-from airflow_provider_openai_dest.delivery.dispatcher import SystemClock
+from airflow_provider_openai_dest.delivery.clock import SystemClock
 from airflow_provider_openai_dest.delivery.settlement import QUEUE_BYTES
 from airflow_provider_openai_dest.delivery.wire import WireReply, WireRequest
 from airflow_provider_openai_dest.destination import Destination
