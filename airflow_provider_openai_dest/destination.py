@@ -12,11 +12,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from contextlib import aclosing
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from airflow_provider_openai_dest.checkpoint.fates import Fates
 from airflow_provider_openai_dest.checkpoint.marks import Marks
@@ -27,7 +26,7 @@ from airflow_provider_openai_dest.delivery.attempts import Conclusion
 from airflow_provider_openai_dest.delivery.billing import Billing
 from airflow_provider_openai_dest.delivery.conversation import Turn
 from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher
-from airflow_provider_openai_dest.delivery.event_loop import run_in_loop
+from airflow_provider_openai_dest.delivery.event_loop import LoopThread
 from airflow_provider_openai_dest.delivery.intake import UNKNOWN_FATE, Census, Intake, read_ahead
 from airflow_provider_openai_dest.delivery.measuring import Measuring
 from airflow_provider_openai_dest.delivery.meter import Meter, NoMeter
@@ -56,7 +55,6 @@ Item = TypeVar("Item")
 
 INTAKE_CHUNK = 64
 MAX_XCOM_BYTES = 48 * 1024
-WATCH_SECONDS = 0.2
 FULL_SECONDS = 0.05
 
 
@@ -124,7 +122,7 @@ class Destination:
         self._watch = watch
         self._read = read
         self._count_seconds = count_seconds
-        self._grace_seconds = grace_seconds
+        self._thread = LoopThread(grace_seconds)
         self._tally = Tally(max_inline_bytes)
         self._settled = SettledRecords()
         self._sharing = Sharing()
@@ -132,8 +130,6 @@ class Destination:
         self._is_all_rendered = self._is_all_settled = False
         self._failure: Exception | None = None
         self._settlement: Settlement | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._task: asyncio.Task[Census] | None = None
 
     def run(self, source: Source) -> Manifest:
         """Send the source, bring every outcome to the sinks, and give what came of it.
@@ -144,7 +140,7 @@ class Destination:
         started = time.monotonic()
         try:
             self._take_earlier()
-            census = self._wait_for(self._run(source))
+            census = self._thread.run(self._run(source), watch=self._watch, on_interrupt=self._interrupt)
         finally:
             self._close_sinks()
             self._end_claims()
@@ -171,12 +167,7 @@ class Destination:
 
         What is on the wire still ends, everything answered is kept, the rest is pending.
         """
-        loop = self._loop
-        if loop is None:
-            self._dispatcher.stop()
-        else:
-            with suppress(RuntimeError):  # the loop has ended
-                loop.call_soon_threadsafe(self._stop)
+        self._thread.call(self._stop)
 
     def _stop(self) -> None:
         self._dispatcher.stop()
@@ -207,29 +198,11 @@ class Destination:
                 self._billing.spent_before(usage, cost)
             self._billing.spent_untold(self._fates.claimed.spent)
 
-    def _wait_for(self, run: Coroutine[Any, Any, Census]) -> Census:
-        """Run the event loop in a thread; what interrupts the waiting, a signal handler's exception, ends it soon."""
-        with ThreadPoolExecutor(1, thread_name_prefix="openai-dest-send") as thread:
-            running = thread.submit(run_in_loop, run)
-            try:
-                while not running.done():
-                    self._watch(time.monotonic())
-                    wait([running], timeout=WATCH_SECONDS)
-                return running.result()
-            except BaseException:
-                self._interrupt()
-                raise
-
     def _interrupt(self) -> None:
         self.stop()
         self._on_interrupt()
-        loop, task = self._loop, self._task
-        if loop is not None and task is not None:
-            with suppress(RuntimeError):  # the loop has ended
-                loop.call_soon_threadsafe(lambda: loop.call_later(self._grace_seconds, task.cancel))
 
     async def _run(self, source: Source) -> Census:
-        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
         intake = Intake(
             source,
             self._settled,
@@ -240,9 +213,9 @@ class Destination:
         async with (
             Settlement(self._write, self._dispatcher.stop, self._flush, most_at_risk=self._most_at_risk) as settlement,
             reporting(
-                Progress(total_of(source), self._loop.time()),
+                Progress(total_of(source), time.monotonic()),
                 lambda: self._counts(intake),
-                self._loop.time,
+                time.monotonic,
                 measure=self._measure,
             ),
             aclosing(self._requests(intake, settlement)) as requests,

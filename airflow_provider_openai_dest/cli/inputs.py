@@ -22,6 +22,7 @@ from airflow_provider_openai_dest.endpoints.catalogue import find_endpoint
 from airflow_provider_openai_dest.exceptions import ConfigurationError
 from airflow_provider_openai_dest.operators.inputs import dialect_of
 from airflow_provider_openai_dest.rendering.body import BodyTemplate, default_body
+from airflow_provider_openai_dest.rendering.duplicates import new_originals
 from airflow_provider_openai_dest.rendering.file_references import FileReferences
 from airflow_provider_openai_dest.rendering.renderer import new_renderer
 from airflow_provider_openai_dest.rendering.request_form import RequestForm
@@ -77,7 +78,7 @@ class Inputs:
         self.model = model if isinstance(model := named.get("model"), str) else None
         template = BodyTemplate(body, fields=fields, missing=options.missing)
         form = self._form(template, {*named}, options)
-        self.renderer = new_renderer(form, template)
+        self.renderer = new_renderer(form, template, new_originals(self.endpoint))
         self.source = open_input(options.input, key=options.key, file_format=options.input_format)
 
     def _form(self, template: BodyTemplate, named: set[str], options: Namespace) -> RequestForm:
@@ -102,8 +103,7 @@ class Inputs:
         """Give what must not change when the same command is run again."""
         return fingerprint(
             connection=self._conn_id,
-            origin=self.settings.base_url
-            + (f"/deployments/{self.settings.deployment}" if self.settings.deployment else ""),
+            origin=self.settings.address,
             organization=self.settings.organization,
             project=self.settings.project,
             endpoint=f"{self.endpoint.method} {self.endpoint.path}",

@@ -23,7 +23,7 @@ from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.delivery.billing import Billing
 from airflow_provider_openai_dest.delivery.budget import new_budget
 from airflow_provider_openai_dest.delivery.budget_limits import BudgetLimits
-from airflow_provider_openai_dest.delivery.preview import Preview
+from airflow_provider_openai_dest.delivery.preview import PREVIEW_FOLDER, Preview
 from airflow_provider_openai_dest.delivery.tolerance import Tolerance
 from airflow_provider_openai_dest.delivery.verdict import table_of
 from airflow_provider_openai_dest.destination import MAX_XCOM_BYTES
@@ -38,8 +38,6 @@ from airflow_provider_openai_dest.sources.readable_file import ReadableFile
 from airflow_provider_openai_dest.sources.record import Source
 
 log = logging.getLogger(__name__)
-
-PREVIEW_FOLDER = "preview"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

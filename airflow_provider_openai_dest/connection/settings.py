@@ -125,6 +125,11 @@ class ConnectionSettings(AuthFields):
         return None if proxy is None else SecretStr(read_proxy_url(proxy.get_secret_value()))
 
     @property
+    def address(self) -> str:
+        """Give where requests go: the base URL, and below it the deployment, where there is but one."""
+        return f"{self.base_url}/deployments/{self.deployment}" if self.deployment else self.base_url
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """Give every value that must never be shown, for :func:`~.redaction.redact`."""
         key = (self.api_key.get_secret_value(),) if self.api_key else ()

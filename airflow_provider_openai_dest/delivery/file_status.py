@@ -13,9 +13,6 @@ from airflow_provider_openai_dest.delivery.verdict import OPENAI, Verdict, judge
 from airflow_provider_openai_dest.delivery.wire import Reply
 from airflow_provider_openai_dest.exceptions import AbortError, RecordError, TransientError
 
-POLL_SECONDS = 5.0
-"""As the official SDK polls."""
-
 AT_ONCE = 8
 """Files that are asked for at once."""
 

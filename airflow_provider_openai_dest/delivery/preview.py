@@ -16,6 +16,9 @@ from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.rendering.encoding import encode_json
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
 
+PREVIEW_FOLDER = "preview"
+"""Below the results: a preview is a delivery of its own."""
+
 LONGEST_TEXT = 400
 LONGEST_LIST = 20
 DEEPEST = 10

@@ -105,9 +105,10 @@ class OpenAICreateImageOperator(OpenAISendRecordsOperator):
         """Make what renders new images, or edits in the form that each record's images need."""
         if "image" not in self.fields:
             return super().renderer(form)
+        from airflow_provider_openai_dest.rendering.duplicates import new_originals
         from airflow_provider_openai_dest.rendering.image_edits import EditRenderer
 
-        return EditRenderer(form, self.body_template(), self.originals())
+        return EditRenderer(form, self.body_template(), new_originals(form.endpoint, self.deduplicate))
 
 
 def _edit_faults(fields: Mapping[str, Any], files_root: str | None) -> Iterator[str]:

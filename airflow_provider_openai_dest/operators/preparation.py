@@ -16,7 +16,7 @@ from airflow_provider_openai_dest.connection.webhook_settings import WebhookSett
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.delivery.billing import Billing
 from airflow_provider_openai_dest.delivery.budget import new_budget
-from airflow_provider_openai_dest.delivery.preview import Preview
+from airflow_provider_openai_dest.delivery.preview import PREVIEW_FOLDER, Preview
 from airflow_provider_openai_dest.delivery.verdict import table_of
 from airflow_provider_openai_dest.hooks.openai_dest import OpenAIDestHook
 from airflow_provider_openai_dest.hooks.webhook import OpenAIDestWebhookHook
@@ -36,9 +36,6 @@ from airflow_provider_openai_dest.operators.refusal_hints import refusal_hints
 from airflow_provider_openai_dest.sinks.parquet import require_pyarrow
 from airflow_provider_openai_dest.sources.quarantine import QuarantineSource
 from airflow_provider_openai_dest.sources.record import Source
-
-PREVIEW_FOLDER = "preview"
-"""Below the results: a preview is a delivery of its own."""
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -104,7 +101,7 @@ def fingerprint_of(operator: OpenAISendRecordsOperator, settings: ConnectionSett
     endpoint = operator.endpoint_template()
     return fingerprint(
         connection=operator.conn_id,
-        origin=settings.base_url + (f"/deployments/{settings.deployment}" if settings.deployment else ""),
+        origin=settings.address,
         organization=settings.organization,
         project=settings.project,
         endpoint=f"{endpoint.method} {endpoint.path}",

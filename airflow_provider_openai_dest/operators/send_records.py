@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from airflow_provider_openai_dest.delivery.text_format import TextFormat
     from airflow_provider_openai_dest.delivery.tolerance import Tolerance
     from airflow_provider_openai_dest.operators.assembly import Delivery
-    from airflow_provider_openai_dest.rendering.duplicates import Originals
     from airflow_provider_openai_dest.rendering.long_inputs import LongInputs
     from airflow_provider_openai_dest.rendering.renderer import Renderer
     from airflow_provider_openai_dest.rendering.request_form import RequestForm
@@ -300,19 +299,11 @@ class OpenAISendRecordsOperator(BaseOperator):
 
     def renderer(self, form: RequestForm) -> Renderer:
         """Make what turns records into requests: packed where the endpoint takes several records."""
-        from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, SingleRenderer
+        from airflow_provider_openai_dest.rendering.duplicates import new_originals
+        from airflow_provider_openai_dest.rendering.renderer import new_renderer
 
-        if form.endpoint.packing is None:
-            return SingleRenderer(form, self.body_template(), self.originals())
-        return PackedRenderer(form, self.body_template(), self.originals(), self.long_inputs())
-
-    def originals(self) -> Originals | None:
-        """Make what finds equal requests; None sends each."""
-        from airflow_provider_openai_dest.rendering.duplicates import Originals
-
-        endpoint = self.endpoint_template()
-        is_once = endpoint.deterministic if self.deduplicate is None else self.deduplicate
-        return Originals(keeps_all=endpoint.packing is None) if is_once else None
+        originals = new_originals(form.endpoint, self.deduplicate)
+        return new_renderer(form, self.body_template(), originals, self.long_inputs())
 
     def long_inputs(self) -> LongInputs | None:
         """Give what becomes of packed inputs that are too long; None rejects them."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.sources.record import Record
 
 Key = tuple[str | bytes, ...]
@@ -130,3 +131,12 @@ class Claim(msgspec.Struct, frozen=True):
 
     originals: Originals
     keys: tuple[Key, ...]
+
+
+def new_originals(endpoint: EndpointTemplate, deduplicate: bool | None = None) -> Originals | None:  # noqa: FBT001
+    """Make what finds equal requests to an endpoint; None sends each.
+
+    :param deduplicate: send equal requests once; None does so where the endpoint gives equal answers.
+    """
+    is_once = endpoint.deterministic if deduplicate is None else deduplicate
+    return Originals(keeps_all=endpoint.packing is None) if is_once else None

@@ -179,11 +179,17 @@ class PackedRenderer:
         return Claim(self._originals, tuple([member.key for member in members])) if self._originals else None
 
 
-def new_renderer(form: RequestForm, body: BodyTemplate, *, deduplicate: bool | None = None) -> Renderer:
+def new_renderer(
+    form: RequestForm,
+    body: BodyTemplate,
+    originals: Originals | None = None,
+    long_inputs: LongInputs | None = None,
+) -> Renderer:
     """Make the renderer of an endpoint: packed where it takes several records.
 
-    :param deduplicate: send equal requests once; None does so where the endpoint gives equal answers.
+    :param originals: requests that are not sent again; None sends each.
+    :param long_inputs: what becomes of packed inputs that are too long; None rejects them.
     """
-    is_once = form.endpoint.deterministic if deduplicate is None else deduplicate
-    originals = Originals(keeps_all=form.endpoint.packing is None) if is_once else None
-    return (PackedRenderer if form.endpoint.packing else SingleRenderer)(form, body, originals)
+    if form.endpoint.packing is None:
+        return SingleRenderer(form, body, originals)
+    return PackedRenderer(form, body, originals, long_inputs)

@@ -13,7 +13,7 @@ from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
 from airflow_provider_openai_dest.checkpoint.ownership import RENEW_SECONDS, StorageFence
 from airflow_provider_openai_dest.checkpoint.predecessor import OUTWAIT_SECONDS, outwait_predecessor
 from airflow_provider_openai_dest.checkpoint.scope import Scope
-from airflow_provider_openai_dest.destination import WATCH_SECONDS
+from airflow_provider_openai_dest.delivery.event_loop import WATCH_SECONDS
 from airflow_provider_openai_dest.sinks.folder import Folder, put_file
 from tests.core.delivery_parts import record
 from tests.core.memory_folder import MemoryFolder
