@@ -16,8 +16,8 @@ from airflow_provider_openai_dest.manifest import Manifest
 def failure_of(manifest: Manifest, dispatcher: Dispatcher) -> OpenAIDestError | None:
     """Give the error by what happens next; None when every record is settled.
 
-    AbortError when key, quota or project is refused, BudgetReachedError when no more may be spent, LongWaitError when
-    the server asks for a long wait, TransientError when records are left for the next try.
+    AbortError when key, quota, project or address is refused, BudgetReachedError when no more may be spent,
+    LongWaitError when the server asks for a long wait, TransientError when records are left for the next try.
     """
     if manifest.is_settled:
         return None

@@ -22,7 +22,7 @@ EXIT_CODES: Mapping[int, str] = {
     DONE: "done: every record is delivered, or no more were rejected than allowed",
     REJECTED: "records were rejected, all others are sent and kept: mend the cause and run the command again",
     WRONG: "an option, the connection or the input is wrong",
-    STOPPED: "the budget is reached, or key, quota or project are refused: mend it and run the command again",
+    STOPPED: "the budget is reached, or key, quota, project or address are refused: mend it and run the command again",
     UNFINISHED: "the server or the storage failed: the same command sends just the rest",
     INTERRUPTED: "interrupted; what was answered is kept, and the same command sends just the rest",
 }

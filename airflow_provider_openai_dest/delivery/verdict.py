@@ -31,7 +31,7 @@ class Verdict(Enum):
     REJECTED = auto()  # the record is at fault: quarantine it, go on
     RETRY = auto()  # the server is at fault: try again, counted
     WAIT = auto()  # the account's rate limit: everybody waits, not counted
-    ABORT = auto()  # key, quota or project: stop at once
+    ABORT = auto()  # key, quota, project or address: stop at once
 
 
 class Hint(NamedTuple):
