@@ -21,7 +21,6 @@ from airflow_provider_openai_dest.checkpoint.fates import Fates
 from airflow_provider_openai_dest.checkpoint.marks import Marks
 from airflow_provider_openai_dest.checkpoint.resending import MOST_SECONDS, Resending
 from airflow_provider_openai_dest.delivery.answer import ReadOutcomes, read_outcomes
-from airflow_provider_openai_dest.delivery.answer_bytes import LARGE_BYTES
 from airflow_provider_openai_dest.delivery.attempts import Conclusion
 from airflow_provider_openai_dest.delivery.billing import Billing
 from airflow_provider_openai_dest.delivery.conversation import Turn
@@ -48,6 +47,7 @@ from airflow_provider_openai_dest.rendering.request import RenderedRequest
 from airflow_provider_openai_dest.run_end import failure_of
 from airflow_provider_openai_dest.sinks.sink import Sink
 from airflow_provider_openai_dest.sources.record import Source
+from airflow_provider_openai_dest.wire.answer_bytes import LARGE_BYTES
 
 log = logging.getLogger(__name__)
 

@@ -31,16 +31,16 @@ LOOKS_A_SECOND = 500
 
 # A look counts for the innermost frame that is the package's, and by these: the first that fits.
 PARTS = {
-    "aiohttp: send, receive, parse HTTP": ("delivery/aiohttp_wire.py", "delivery/answer_bytes.py"),
+    "aiohttp: send, receive, parse HTTP": ("wire/aiohttp_wire.py", "wire/answer_bytes.py"),
     "event loop: polling and reading sockets": ("delivery/event_loop.py",),
     "answers: decode JSON, check vectors, cut secrets": (
-        *("delivery/answer.py", "delivery/vector.py", "delivery/nesting.py", "delivery/wire.py", "delivery/usage.py"),
+        *("delivery/answer.py", "delivery/vector.py", "delivery/nesting.py", "wire/wire.py", "delivery/usage.py"),
         *("delivery/verdict.py", "delivery/outcome.py"),
     ),
     "rate limit, window, outage": (
-        *("delivery/rate_limit.py", "delivery/allowance.py", "delivery/pace.py", "delivery/flow.py"),
-        *("delivery/limit_headers.py", "delivery/retry_after.py", "delivery/token_ratio.py"),
-        *("delivery/model_limits.py", "delivery/window.py", "delivery/outage.py", "delivery/bucket.py"),
+        *("limits/rate_limit.py", "limits/allowance.py", "limits/pace.py", "limits/flow.py"),
+        *("limits/limit_headers.py", "limits/retry_after.py", "limits/token_ratio.py"),
+        *("limits/model_limits.py", "limits/window.py", "limits/outage.py", "limits/bucket.py"),
     ),
     "deduplication": ("rendering/duplicates.py", "delivery/sharing.py"),
     "read and render": ("sources/", "rendering/", "delivery/intake.py"),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from airflow_provider_openai_dest.delivery.wire import WireRequest
 from airflow_provider_openai_dest.rendering.multipart import MultipartBody
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
+from airflow_provider_openai_dest.wire.wire import WireRequest
 
 
 class Address(Protocol):

@@ -17,10 +17,10 @@ from airflow_provider_openai_dest.delivery.nesting import DEEPEST, is_too_deep
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.delivery.vector import checked_vector
 from airflow_provider_openai_dest.delivery.verdict import Verdict
-from airflow_provider_openai_dest.delivery.wire import Reply
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate, Packing
 from airflow_provider_openai_dest.exceptions import RecordError
 from airflow_provider_openai_dest.rendering.request import Member, RenderedRequest
+from airflow_provider_openai_dest.wire.wire import Reply
 
 FILE_TYPES = ("application/octet-stream", "application/pdf", "application/zip", "audio/", "image/", "video/")
 TEXT_TYPES = ("application/sdp", "application/x-subrip", "text/csv", "text/plain", "text/srt", "text/vtt")

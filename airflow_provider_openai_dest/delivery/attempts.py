@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import msgspec
 
 from airflow_provider_openai_dest.connection.redaction import redact
-from airflow_provider_openai_dest.delivery.retry_after import read_reset, read_retry_after
 from airflow_provider_openai_dest.delivery.verdict import (
     BLAMES_CONTENT,
     MESSAGE_LIMIT,
@@ -22,9 +21,10 @@ from airflow_provider_openai_dest.delivery.verdict import (
     VerdictTable,
     judge,
 )
-from airflow_provider_openai_dest.delivery.wire import Reply
 from airflow_provider_openai_dest.exceptions import RecordError
+from airflow_provider_openai_dest.limits.retry_after import read_reset, read_retry_after
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
+from airflow_provider_openai_dest.wire.wire import Reply
 
 MOST_DOUBLINGS = 10
 

@@ -14,9 +14,9 @@ import msgspec
 
 from airflow_provider_openai_dest.delivery.attempts import Conclusion
 from airflow_provider_openai_dest.delivery.verdict import Verdict
-from airflow_provider_openai_dest.delivery.wire import OK, Reply, WireReply
 from airflow_provider_openai_dest.exceptions import RecordError
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
+from airflow_provider_openai_dest.wire.wire import OK, Reply, WireReply
 
 
 class Conversation(Protocol):

@@ -14,24 +14,24 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from airflow_provider_openai_dest.delivery.addressing import Address
-from airflow_provider_openai_dest.delivery.answer_bytes import UnusableAnswerError
 from airflow_provider_openai_dest.delivery.attempts import Conclusion, Ending, NoReply, Random, RetryPolicy
 from airflow_provider_openai_dest.delivery.budget import Budget
 from airflow_provider_openai_dest.delivery.clock import NEVER, Clock
 from airflow_provider_openai_dest.delivery.conversation import Turn
 from airflow_provider_openai_dest.delivery.flights import Flight, Flights
-from airflow_provider_openai_dest.delivery.model_limits import ModelLimits
-from airflow_provider_openai_dest.delivery.outage import Outage
 from airflow_provider_openai_dest.delivery.progress import LongWaits, worded_time
 from airflow_provider_openai_dest.delivery.prospects import Prospects
-from airflow_provider_openai_dest.delivery.rate_limit import Limits, Use
 from airflow_provider_openai_dest.delivery.traffic import Traffic
 from airflow_provider_openai_dest.delivery.usage import used_tokens
 from airflow_provider_openai_dest.delivery.verdict import FIRST_SERVER_ERROR, Verdict
-from airflow_provider_openai_dest.delivery.window import Window
-from airflow_provider_openai_dest.delivery.wire import NoAnswerError, UnreadableBodyError, Wire
 from airflow_provider_openai_dest.exceptions import RecordError
+from airflow_provider_openai_dest.limits.model_limits import ModelLimits
+from airflow_provider_openai_dest.limits.outage import Outage
+from airflow_provider_openai_dest.limits.rate_limit import Limits, Use
+from airflow_provider_openai_dest.limits.window import Window
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
+from airflow_provider_openai_dest.wire.answer_bytes import UnusableAnswerError
+from airflow_provider_openai_dest.wire.wire import NoAnswerError, UnreadableBodyError, Wire
 
 log = logging.getLogger(__name__)
 

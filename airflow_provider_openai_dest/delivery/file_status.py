@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_openai_dest.delivery.conversation import read_answer
-from airflow_provider_openai_dest.delivery.retry_after import read_retry_after
 from airflow_provider_openai_dest.delivery.verdict import OPENAI, Verdict, judge
-from airflow_provider_openai_dest.delivery.wire import Reply
 from airflow_provider_openai_dest.exceptions import AbortError, RecordError, TransientError
+from airflow_provider_openai_dest.limits.retry_after import read_retry_after
+from airflow_provider_openai_dest.wire.wire import Reply
 
 AT_ONCE = 8
 """Files that are asked for at once."""

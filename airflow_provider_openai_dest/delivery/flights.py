@@ -20,8 +20,8 @@ from airflow_provider_openai_dest.delivery.attempts import (
     RetryPolicy,
     attempts,
 )
-from airflow_provider_openai_dest.delivery.rate_limit import Ticket
-from airflow_provider_openai_dest.delivery.retry_budget import RetryBudget
+from airflow_provider_openai_dest.limits.rate_limit import Ticket
+from airflow_provider_openai_dest.limits.retry_budget import RetryBudget
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
 
 AHEAD_RECORDS = 128

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from airflow_provider_openai_dest.delivery import meter
 from airflow_provider_openai_dest.delivery.meter import Meter
-from airflow_provider_openai_dest.delivery.rate_limit import Use
 from airflow_provider_openai_dest.delivery.traffic import Traffic
+from airflow_provider_openai_dest.limits.rate_limit import Use
 
 
 class Measuring:

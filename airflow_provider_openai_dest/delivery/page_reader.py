@@ -23,7 +23,6 @@ from airflow_provider_openai_dest.delivery.attempts import (
     attempts,
 )
 from airflow_provider_openai_dest.delivery.verdict import Verdict
-from airflow_provider_openai_dest.delivery.wire import Secrets, WireReply, reason_of
 from airflow_provider_openai_dest.exceptions import (
     AbortError,
     ConfigurationError,
@@ -34,6 +33,7 @@ from airflow_provider_openai_dest.exceptions import (
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
 from airflow_provider_openai_dest.rendering.target import Target
 from airflow_provider_openai_dest.sources.pages import FetchPage
+from airflow_provider_openai_dest.wire.wire import Secrets, WireReply, reason_of
 
 MAX_PAGE_BYTES = 64 * 1024 * 1024
 """Upper bound of one page: 10,000 files, the most that any list gives at once, have 4 MB."""

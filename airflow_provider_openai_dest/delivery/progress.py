@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from airflow_provider_openai_dest.delivery.outcome import Outcome
-from airflow_provider_openai_dest.delivery.rate_limit import Use
 from airflow_provider_openai_dest.delivery.traffic import Traffic
+from airflow_provider_openai_dest.limits.rate_limit import Use
 from airflow_provider_openai_dest.sources.record import Source
 
 log = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 import httpx
 from standardwebhooks.webhooks import Webhook
 
-from airflow_provider_openai_dest.delivery.wire import WireRequest
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
+from airflow_provider_openai_dest.wire.wire import WireRequest
 
 WEBHOOK_ID = "webhook-id"
 

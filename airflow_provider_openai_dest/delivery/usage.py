@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_openai_dest.delivery.wire import Reply
+from airflow_provider_openai_dest.wire.wire import Reply
 
 MOST_NAMES = 50
 DEEPEST = 3

@@ -12,8 +12,8 @@ import msgspec
 
 from airflow_provider_openai_dest.connection.base_url import NOTHING_THERE
 from airflow_provider_openai_dest.connection.redaction import redact
-from airflow_provider_openai_dest.delivery.wire import Reply
 from airflow_provider_openai_dest.exceptions import RecordError
+from airflow_provider_openai_dest.wire.wire import Reply
 
 MESSAGE_LIMIT = 500
 WORD_LIMIT = 100

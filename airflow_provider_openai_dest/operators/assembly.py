@@ -23,7 +23,6 @@ from airflow_provider_openai_dest.connection.settings import ConnectionSettings
 from airflow_provider_openai_dest.connection.token import TokenSource
 from airflow_provider_openai_dest.connection.webhook_settings import WebhookSettings
 from airflow_provider_openai_dest.delivery.addressing import ApiAddress
-from airflow_provider_openai_dest.delivery.aiohttp_wire import AiohttpWire
 from airflow_provider_openai_dest.delivery.answer import ReadOutcomes, read_outcomes
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.delivery.billing import Billing
@@ -34,14 +33,12 @@ from airflow_provider_openai_dest.delivery.extraction import Extraction
 from airflow_provider_openai_dest.delivery.meter import Meter
 from airflow_provider_openai_dest.delivery.outcome import Outcome
 from airflow_provider_openai_dest.delivery.preview import Preview
-from airflow_provider_openai_dest.delivery.rate_limit import Limits
 from airflow_provider_openai_dest.delivery.sent_body import with_bodies
 from airflow_provider_openai_dest.delivery.settlement import APPEND, PUT
-from airflow_provider_openai_dest.delivery.token_wire import TokenWire
-from airflow_provider_openai_dest.delivery.wire import Wire
 from airflow_provider_openai_dest.destination import INTAKE_CHUNK, Destination
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.exceptions import SinkError, TransientError
+from airflow_provider_openai_dest.limits.rate_limit import Limits
 from airflow_provider_openai_dest.manifest import Manifest
 from airflow_provider_openai_dest.operators.forwarding import (
     FORWARDED,
@@ -56,6 +53,9 @@ from airflow_provider_openai_dest.sinks.results import QuarantineSink, ResultsSi
 from airflow_provider_openai_dest.sinks.sink import Sink
 from airflow_provider_openai_dest.sinks.webhook import WebhookSink
 from airflow_provider_openai_dest.sources.record import Record, Source
+from airflow_provider_openai_dest.wire.aiohttp_wire import AiohttpWire
+from airflow_provider_openai_dest.wire.token_wire import TokenWire
+from airflow_provider_openai_dest.wire.wire import Wire
 
 DEFAULT_CONCURRENCY = 128
 """Requests on the wire at most; how many there are, the window decides."""

@@ -10,7 +10,6 @@ from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
 from airflow_provider_openai_dest.connection.tls import new_ssl_context
 from airflow_provider_openai_dest.connection.webhook_address import checked_address
 from airflow_provider_openai_dest.connection.webhook_settings import WebhookSettings
-from airflow_provider_openai_dest.delivery.aiohttp_wire import AiohttpWire
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.delivery.clock import SystemClock
 from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher
@@ -24,6 +23,7 @@ from airflow_provider_openai_dest.manifest import Manifest
 from airflow_provider_openai_dest.sinks.results import QuarantineSink, ResultsSink
 from airflow_provider_openai_dest.sinks.webhook_items import WEBHOOK, WebhookRenderer, as_item, webhook_id
 from airflow_provider_openai_dest.sources.record import Record
+from airflow_provider_openai_dest.wire.aiohttp_wire import AiohttpWire
 
 FORWARDED = "forwarded"
 UNDELIVERED = "undelivered"

@@ -106,14 +106,14 @@ def _asked_wait(error: BaseException) -> float | None:
     response = _response_of(error)
     if response is None:
         return None
-    from airflow_provider_openai_dest.delivery.retry_after import read_retry_after
+    from airflow_provider_openai_dest.limits.retry_after import read_retry_after
 
     return read_retry_after(response.headers)
 
 
 def _decide_by_answer(response: httpx.Response) -> RetryDecision:
-    from airflow_provider_openai_dest.delivery.retry_after import read_retry_after
     from airflow_provider_openai_dest.delivery.verdict import BLAMES_CONTENT, OPENAI, Verdict, judge
+    from airflow_provider_openai_dest.limits.retry_after import read_retry_after
 
     judgement = judge(response, OPENAI)
     reason = f"the server answered {response.status_code}: {judgement.error}"

@@ -23,11 +23,11 @@ from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
 from airflow_provider_openai_dest.checkpoint.scope import Scope
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.delivery.outcome import Status
-from airflow_provider_openai_dest.delivery.wire import WireRequest
 from airflow_provider_openai_dest.exceptions import SinkError
 from airflow_provider_openai_dest.manifest import Manifest
 from airflow_provider_openai_dest.operators.assembly import Delivery, Storage
 from airflow_provider_openai_dest.sources.values import ValuesSource
+from airflow_provider_openai_dest.wire.wire import WireRequest
 from tests.core.delivery_parts import FakeWire, dispatcher
 from tests.core.memory_folder import MemoryFolder, Store
 from tests.core.test_delivery_promises import SERVER, addressed

@@ -18,19 +18,19 @@ import pytest
 from msgspec.structs import replace
 
 from airflow_provider_openai_dest.delivery.addressing import ApiAddress
-from airflow_provider_openai_dest.delivery.aiohttp_wire import AiohttpWire
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.delivery.clock import SystemClock
 from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher
 from airflow_provider_openai_dest.delivery.outcome import Outcome
-from airflow_provider_openai_dest.delivery.rate_limit import Limits
 from airflow_provider_openai_dest.destination import Destination
 from airflow_provider_openai_dest.endpoints.catalogue import find_endpoint
+from airflow_provider_openai_dest.limits.rate_limit import Limits
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
 from airflow_provider_openai_dest.rendering.file_references import FileReferences
 from airflow_provider_openai_dest.rendering.renderer import SingleRenderer
 from airflow_provider_openai_dest.rendering.request_form import RequestForm
 from airflow_provider_openai_dest.sources.values import ValuesSource
+from airflow_provider_openai_dest.wire.aiohttp_wire import AiohttpWire
 from tests.contract.sdk_calls import FOLDER, FORMS, REQUESTS, for_a_body, for_the_sdk, named
 
 openai = pytest.importorskip("openai", reason="the official SDK is not installed")

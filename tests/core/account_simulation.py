@@ -13,7 +13,7 @@ from math import ceil, floor, inf
 from random import Random
 from typing import Any
 
-from airflow_provider_openai_dest.delivery.rate_limit import Limits, RateLimit, Ticket
+from airflow_provider_openai_dest.limits.rate_limit import Limits, RateLimit, Ticket
 
 ARRIVAL = (0.0, 0.005)
 LATENESS = (0.0, 0.003)

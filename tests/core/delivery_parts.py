@@ -15,10 +15,10 @@ from airflow_provider_openai_dest.delivery.attempts import Conclusion, RetryPoli
 from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.delivery.verdict import Verdict
-from airflow_provider_openai_dest.delivery.wire import NoAnswerError, WireReply, WireRequest
 from airflow_provider_openai_dest.exceptions import RecordError, SinkError
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
 from airflow_provider_openai_dest.sources.record import Record
+from airflow_provider_openai_dest.wire.wire import NoAnswerError, WireReply, WireRequest
 
 URL = "https://api.example/v1/responses"
 

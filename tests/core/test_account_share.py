@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from airflow_provider_openai_dest.delivery.rate_limit import Limits
+from airflow_provider_openai_dest.limits.rate_limit import Limits
 from tests.core.account_simulation import S1, S2, S3, SCENARIOS, Account, Process, Scenario, achieved
 
 SECONDS = 40.0

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from airflow_provider_openai_dest.delivery.aiohttp_wire import LARGE_ANSWERS, PIECE_BYTES, AiohttpWire
-from airflow_provider_openai_dest.delivery.answer_bytes import LARGE_BYTES, MAX_REFUSAL_BYTES, UnusableAnswerError
-from airflow_provider_openai_dest.delivery.wire import NoAnswerError, UnreadableBodyError, WireReply, WireRequest
 from airflow_provider_openai_dest.rendering.multipart import FilePart, MultipartBody
+from airflow_provider_openai_dest.wire.aiohttp_wire import LARGE_ANSWERS, PIECE_BYTES, AiohttpWire
+from airflow_provider_openai_dest.wire.answer_bytes import LARGE_BYTES, MAX_REFUSAL_BYTES, UnusableAnswerError
+from airflow_provider_openai_dest.wire.wire import NoAnswerError, UnreadableBodyError, WireReply, WireRequest
 from tests.core.scripted_server import (
     Play,
     Received,

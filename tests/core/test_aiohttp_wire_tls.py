@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from airflow_provider_openai_dest.delivery.aiohttp_wire import AiohttpWire
-from airflow_provider_openai_dest.delivery.wire import NoAnswerError, WireReply, WireRequest
+from airflow_provider_openai_dest.wire.aiohttp_wire import AiohttpWire
+from airflow_provider_openai_dest.wire.wire import NoAnswerError, WireReply, WireRequest
 from tests.core.scripted_server import Received, ScriptedServer, closed_port, reset, says, served
 from tests.core.tls_parts import CLIENT, self_signed
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_openai_dest.delivery.allowance import Allowance
-from airflow_provider_openai_dest.delivery.limit_headers import Told
-from airflow_provider_openai_dest.delivery.rate_limit import ROUNDING_SECONDS
+from airflow_provider_openai_dest.limits.allowance import Allowance
+from airflow_provider_openai_dest.limits.limit_headers import Told
+from airflow_provider_openai_dest.limits.rate_limit import ROUNDING_SECONDS
 
 
 def told(left: float, rate: float = 10.0, capacity: float = 100.0) -> Told:

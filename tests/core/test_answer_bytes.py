@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_openai_dest.delivery.answer_bytes import (
+from airflow_provider_openai_dest.wire.answer_bytes import (
     LARGE_BYTES,
     MAX_ANSWER_BYTES,
     MAX_REFUSAL_BYTES,

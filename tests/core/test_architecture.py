@@ -32,14 +32,19 @@ DIRECTIONS: dict[str, set[str]] = {
         *("connection.headers", "connection.servers", "connection.url"),
     },
     "validation": {"rendering", "endpoints", "exceptions"},
-    "delivery": {"prices", "rendering", "sources", "endpoints", "connection", "exceptions"},
+    "limits": set(),
+    "wire": {"rendering.encoding", "rendering.multipart", "connection.redaction", "connection.token", "exceptions"},
+    "delivery": {
+        *("wire", "limits", "prices", "rendering", "sources"),
+        *("endpoints", "connection", "exceptions"),
+    },
     "manifest": {"delivery", "prices", "sources", "exceptions"},
     # A webhook item is a rendered request like any other, and a delivery of them has a manifest.
     "sinks": {"manifest", "delivery", "rendering", "sources", "endpoints", "exceptions"},
     "checkpoint": {"manifest", "delivery", "rendering", "sources", "sinks", "exceptions"},
     "run_end": {"manifest", "delivery", "exceptions"},
     "destination": {
-        *("run_end", "manifest", "checkpoint", "sinks", "delivery"),
+        *("run_end", "manifest", "checkpoint", "sinks", "delivery", "wire"),
         *("rendering", "sources", "connection", "endpoints", "exceptions"),
     },
     "estimate": {"manifest", "prices", "delivery", "rendering", "sources", "endpoints", "exceptions"},

@@ -18,9 +18,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
 from airflow_provider_openai_dest.checkpoint.scope import Scope
-from airflow_provider_openai_dest.delivery.answer_bytes import UnusableAnswerError
 from airflow_provider_openai_dest.delivery.outcome import Status
-from airflow_provider_openai_dest.delivery.wire import WireRequest
 from airflow_provider_openai_dest.destination import Destination
 from airflow_provider_openai_dest.exceptions import AbortError, SinkError, TransientError
 from airflow_provider_openai_dest.manifest import Manifest
@@ -29,6 +27,8 @@ from airflow_provider_openai_dest.rendering.request import RenderedRequest
 from airflow_provider_openai_dest.sinks.results import QuarantineSink, ResultsSink
 from airflow_provider_openai_dest.sources.record import Record
 from airflow_provider_openai_dest.sources.values import ValuesSource
+from airflow_provider_openai_dest.wire.answer_bytes import UnusableAnswerError
+from airflow_provider_openai_dest.wire.wire import WireRequest
 from tests.core.delivery_parts import FakeWire, dispatcher, lost, not_sent, refusal, reply
 from tests.core.memory_folder import MemoryFolder, Store
 from tests.core.test_destination import PACKED, SINGLE, renderer_of

@@ -18,7 +18,6 @@ import pytest
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.delivery.clock import SystemClock
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
-from airflow_provider_openai_dest.delivery.wire import WireReply, WireRequest
 from airflow_provider_openai_dest.destination import Destination
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate, Packing
 from airflow_provider_openai_dest.exceptions import (
@@ -40,6 +39,7 @@ from airflow_provider_openai_dest.rendering.renderer import (
     SingleRenderer,
 )
 from airflow_provider_openai_dest.sources.record import Record, Source
+from airflow_provider_openai_dest.wire.wire import WireReply, WireRequest
 from tests.core.delivery_parts import (
     FakeWire,
     ListSink,

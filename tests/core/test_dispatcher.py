@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_openai_dest.delivery.answer_bytes import UnusableAnswerError
 from airflow_provider_openai_dest.delivery.attempts import Conclusion, RetryPolicy
 from airflow_provider_openai_dest.delivery.budget import Budget
 from airflow_provider_openai_dest.delivery.budget_limits import BudgetLimits
 from airflow_provider_openai_dest.delivery.clock import SystemClock
 from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher
-from airflow_provider_openai_dest.delivery.rate_limit import PROBES, Limits
 from airflow_provider_openai_dest.delivery.verdict import Verdict
-from airflow_provider_openai_dest.delivery.wire import UnreadableBodyError, WireRequest
+from airflow_provider_openai_dest.limits.rate_limit import PROBES, Limits
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
+from airflow_provider_openai_dest.wire.answer_bytes import UnusableAnswerError
+from airflow_provider_openai_dest.wire.wire import UnreadableBodyError, WireRequest
 from tests.core.delivery_parts import (
     FakeClock,
     FakeWire,

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.delivery.sharing import MOST_WAITING, Sharing
-from airflow_provider_openai_dest.delivery.wire import WireReply, WireRequest
 from airflow_provider_openai_dest.destination import FULL_SECONDS
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
@@ -28,6 +27,7 @@ from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, Rend
 from airflow_provider_openai_dest.rendering.request import Pack
 from airflow_provider_openai_dest.rendering.request_form import RequestForm
 from airflow_provider_openai_dest.sources.record import Record
+from airflow_provider_openai_dest.wire.wire import WireReply, WireRequest
 from tests.core.delivery_parts import FakeWire, outcome, record, refusal, reply
 from tests.core.json_values import few_examples
 from tests.core.test_destination import LONGEST, PACKED, SINGLE, Delivery, counts

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_openai_dest.delivery.event_stream import Event, EventParser
+from airflow_provider_openai_dest.wire.event_stream import Event, EventParser
 
 
 def events(*pieces: bytes) -> list[Event]:

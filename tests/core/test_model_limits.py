@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_openai_dest.delivery.model_limits import MOST_MODELS, ModelLimits
-from airflow_provider_openai_dest.delivery.rate_limit import Limits
+from airflow_provider_openai_dest.limits.model_limits import MOST_MODELS, ModelLimits
+from airflow_provider_openai_dest.limits.rate_limit import Limits
 
 ONE_A_MINUTE = Limits(requests_per_minute=1)
 

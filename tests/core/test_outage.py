@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_openai_dest.delivery.outage import LONGEST_PROBE_SECONDS, MOST_FAILURES, NEVER_UP_SHARE, Outage
+from airflow_provider_openai_dest.limits.outage import LONGEST_PROBE_SECONDS, MOST_FAILURES, NEVER_UP_SHARE, Outage
 
 
 def fail(outage: Outage, times: int, now: float = 0.0, asked: float | None = None, random: float = 1.0) -> Outage:

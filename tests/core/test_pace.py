@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_openai_dest.delivery.pace import Pace
-from airflow_provider_openai_dest.delivery.rate_limit import ROUNDING_SECONDS
+from airflow_provider_openai_dest.limits.pace import Pace
+from airflow_provider_openai_dest.limits.rate_limit import ROUNDING_SECONDS
 
 
 class Server:

@@ -20,10 +20,9 @@ from airflow_provider_openai_dest.delivery.budget import Budget
 from airflow_provider_openai_dest.delivery.budget_limits import BudgetLimits
 from airflow_provider_openai_dest.delivery.clock import SystemClock
 from airflow_provider_openai_dest.delivery.outcome import Outcome
-from airflow_provider_openai_dest.delivery.rate_limit import Limits
-from airflow_provider_openai_dest.delivery.wire import WireRequest
 from airflow_provider_openai_dest.destination import Destination
 from airflow_provider_openai_dest.exceptions import BudgetReachedError, LongWaitError, TransientError
+from airflow_provider_openai_dest.limits.rate_limit import Limits
 from airflow_provider_openai_dest.manifest import Manifest
 from airflow_provider_openai_dest.prices import ModelPrice, PriceList, TokenCounts
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
@@ -32,6 +31,7 @@ from airflow_provider_openai_dest.rendering.renderer import PackedRenderer
 from airflow_provider_openai_dest.rendering.request_form import RequestForm
 from airflow_provider_openai_dest.sinks.folder import Folder
 from airflow_provider_openai_dest.sinks.results import ResultsSink
+from airflow_provider_openai_dest.wire.wire import WireRequest
 from tests.core.delivery_parts import FakeWire, ListSink, ListSource, dispatcher, lost, record, refusal
 from tests.core.memory_folder import MemoryFolder
 from tests.core.test_portions import AVERAGE, CHUNKS, ENDPOINT, LONG, answer, counts

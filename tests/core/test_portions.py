@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from airflow_provider_openai_dest.delivery.answer import ReadOutcomes, read_outcomes
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.delivery.vector import averaged, decode_embedding
-from airflow_provider_openai_dest.delivery.wire import WireRequest
 from airflow_provider_openai_dest.destination import Destination
 from airflow_provider_openai_dest.endpoints.embeddings import CREATE_EMBEDDING
 from airflow_provider_openai_dest.endpoints.template import Packing
@@ -29,6 +28,7 @@ from airflow_provider_openai_dest.rendering.duplicates import Originals
 from airflow_provider_openai_dest.rendering.long_inputs import LongInputs
 from airflow_provider_openai_dest.rendering.renderer import PackedRenderer
 from airflow_provider_openai_dest.rendering.request_form import RequestForm
+from airflow_provider_openai_dest.wire.wire import WireRequest
 from tests.core.delivery_parts import FakeWire, ListSink, ListSource, dispatcher, lost, record, refusal, reply
 from tests.core.json_values import few_examples
 from tests.core.tiny_vocabulary import known_as

@@ -17,9 +17,9 @@ from airflow_provider_openai_dest.delivery.progress import (
     total_of,
     worded_time,
 )
-from airflow_provider_openai_dest.delivery.rate_limit import Use
 from airflow_provider_openai_dest.delivery.traffic import Traffic
 from airflow_provider_openai_dest.exceptions import RecordError
+from airflow_provider_openai_dest.limits.rate_limit import Use
 from airflow_provider_openai_dest.sources.files import FilesSource
 from airflow_provider_openai_dest.sources.values import ValuesSource
 from tests.core.delivery_parts import ListSource, outcome

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_openai_dest.delivery.rate_limit import PROBE_SECONDS, PROBES, Limits, RateLimit, Ticket
+from airflow_provider_openai_dest.limits.rate_limit import PROBE_SECONDS, PROBES, Limits, RateLimit, Ticket
 from tests.core.account_simulation import Account, Scenario
 
 NONE: Mapping[str, str] = {}

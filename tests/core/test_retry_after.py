@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from airflow_provider_openai_dest.delivery.retry_after import read_count, read_duration, read_reset, read_retry_after
+from airflow_provider_openai_dest.limits.retry_after import read_count, read_duration, read_reset, read_retry_after
 
 NOON = "Sun, 22 Nov 2026 12:00:00 GMT"
 ONE_PAST = "Sun, 22 Nov 2026 12:01:00 GMT"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_openai_dest.delivery.retry_budget import ENOUGH, MOST, SHARE, RetryBudget
+from airflow_provider_openai_dest.limits.retry_budget import ENOUGH, MOST, SHARE, RetryBudget
 
 
 def after(*script: str) -> RetryBudget:

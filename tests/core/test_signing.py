@@ -10,7 +10,7 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from airflow_provider_openai_dest.delivery.signing import WebhookAddress
-from airflow_provider_openai_dest.delivery.wire import WireRequest
+from airflow_provider_openai_dest.wire.wire import WireRequest
 from tests.core.delivery_parts import request
 
 NEW, OLD, OTHER = (f"whsec_{b64encode(letter * 32).decode()}" for letter in (b"n", b"o", b"x"))

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_openai_dest.delivery.answer_bytes import UnusableAnswerError
-from airflow_provider_openai_dest.delivery.streamed_answer import StreamedAnswer
+from airflow_provider_openai_dest.wire.answer_bytes import UnusableAnswerError
+from airflow_provider_openai_dest.wire.streamed_answer import StreamedAnswer
 
 
 def stream(*events: Any, done: bool = False) -> bytes:

@@ -10,10 +10,10 @@ from collections.abc import Callable
 import pytest
 
 from airflow_provider_openai_dest.connection.token import Token, TokenSource
-from airflow_provider_openai_dest.delivery.token_wire import TokenWire
 from airflow_provider_openai_dest.delivery.verdict import OPENAI, Verdict, judge
-from airflow_provider_openai_dest.delivery.wire import NoAnswerError, WireReply, WireRequest
 from airflow_provider_openai_dest.exceptions import ConfigurationError, TransientError
+from airflow_provider_openai_dest.wire.token_wire import TokenWire
+from airflow_provider_openai_dest.wire.wire import NoAnswerError, WireReply, WireRequest
 
 REQUEST = WireRequest(method="POST", url="https://api.example/v1/x", headers={"x-team": "search"}, content=b"{}")
 

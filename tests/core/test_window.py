@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_openai_dest.delivery.window import START, Window
+from airflow_provider_openai_dest.limits.window import START, Window
 
 
 def answer_full(window: Window, times: int) -> None:

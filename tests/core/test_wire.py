@@ -9,7 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from airflow_provider_openai_dest.delivery.wire import (
+from airflow_provider_openai_dest.rendering.multipart import FilePart, MultipartBody
+from airflow_provider_openai_dest.wire.wire import (
     NoAnswerError,
     Secrets,
     UnreadableBodyError,
@@ -17,7 +18,6 @@ from airflow_provider_openai_dest.delivery.wire import (
     reason_of,
     streamed,
 )
-from airflow_provider_openai_dest.rendering.multipart import FilePart, MultipartBody
 
 KEY = "gateway-0123456789"
 

@@ -14,21 +14,21 @@ from typing import Any
 import pytest
 
 from airflow_provider_openai_dest.delivery.addressing import ApiAddress
-from airflow_provider_openai_dest.delivery.aiohttp_wire import AiohttpWire
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.delivery.clock import SystemClock
 from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher
 from airflow_provider_openai_dest.delivery.outcome import Outcome
-from airflow_provider_openai_dest.delivery.rate_limit import Limits
 from airflow_provider_openai_dest.destination import Destination
 from airflow_provider_openai_dest.endpoints.catalogue import find_endpoint
 from airflow_provider_openai_dest.exceptions import AbortError, TransientError
+from airflow_provider_openai_dest.limits.rate_limit import Limits
 from airflow_provider_openai_dest.manifest import Manifest
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
 from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, Renderer, SingleRenderer
 from airflow_provider_openai_dest.rendering.request_form import RequestForm
 from airflow_provider_openai_dest.sandbox import Sandbox, running_sandbox
 from airflow_provider_openai_dest.sources.values import ValuesSource
+from airflow_provider_openai_dest.wire.aiohttp_wire import AiohttpWire
 
 EMBED = {"model": "text-embedding-3-small", "dimensions": 8, "input": "{message.q}"}
 ASK = {"model": "gpt-6-luna", "input": "{message.q}"}

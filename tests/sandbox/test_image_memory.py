@@ -12,7 +12,6 @@ from pathlib import Path
 
 from airflow_provider_openai_dest.delivery.clock import SystemClock
 from airflow_provider_openai_dest.delivery.settlement import QUEUE_BYTES
-from airflow_provider_openai_dest.delivery.wire import WireReply, WireRequest
 from airflow_provider_openai_dest.destination import Destination
 from airflow_provider_openai_dest.endpoints.catalogue import find_endpoint
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
@@ -21,6 +20,7 @@ from airflow_provider_openai_dest.sinks.binary_files import BinaryFiles
 from airflow_provider_openai_dest.sinks.folder import RowLog
 from airflow_provider_openai_dest.sinks.results import ResultsSink
 from airflow_provider_openai_dest.sources.record import Record
+from airflow_provider_openai_dest.wire.wire import WireReply, WireRequest
 from tests.core.delivery_parts import FakeWire, dispatcher
 from tests.core.rendering_parts import form
 

@@ -5,7 +5,7 @@ Pure arithmetic: the time comes in as an argument.
 
 from __future__ import annotations
 
-from airflow_provider_openai_dest.delivery.flow import MEMORY_SECONDS, Flow
+from airflow_provider_openai_dest.limits.flow import MEMORY_SECONDS, Flow
 
 CATCHING_UP_SECONDS = 0.02
 """For how long a late awakening is made up."""

@@ -12,16 +12,17 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from airflow_provider_openai_dest.delivery.answer_bytes import (
+from airflow_provider_openai_dest.rendering.multipart import MultipartBody
+from airflow_provider_openai_dest.wire.answer_bytes import (
     LARGE_BYTES,
     MAX_ANSWER_BYTES,
     UnusableAnswerError,
     read_content,
     read_refusal,
 )
-from airflow_provider_openai_dest.delivery.event_stream import EVENT_STREAM
-from airflow_provider_openai_dest.delivery.streamed_answer import Collected, StreamedAnswer
-from airflow_provider_openai_dest.delivery.wire import (
+from airflow_provider_openai_dest.wire.event_stream import EVENT_STREAM
+from airflow_provider_openai_dest.wire.streamed_answer import Collected, StreamedAnswer
+from airflow_provider_openai_dest.wire.wire import (
     CONNECT_SECONDS,
     OK,
     REDIRECT,
@@ -34,7 +35,6 @@ from airflow_provider_openai_dest.delivery.wire import (
     streamed,
     too_late,
 )
-from airflow_provider_openai_dest.rendering.multipart import MultipartBody
 
 if TYPE_CHECKING:
     from types import ModuleType

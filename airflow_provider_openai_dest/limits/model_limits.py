@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from operator import attrgetter
 
-from airflow_provider_openai_dest.delivery.rate_limit import Limits, RateLimit, Use
+from airflow_provider_openai_dest.limits.rate_limit import Limits, RateLimit, Use
 
 MOST_MODELS = 100
 """Models that have a limit of their own: the names may come from records. The others share one."""

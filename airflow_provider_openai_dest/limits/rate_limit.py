@@ -12,11 +12,11 @@ from operator import attrgetter
 
 import msgspec
 
-from airflow_provider_openai_dest.delivery.allowance import Allowance, Mark
-from airflow_provider_openai_dest.delivery.bucket import Bucket
-from airflow_provider_openai_dest.delivery.limit_headers import SECONDS_A_MINUTE, read_limit
-from airflow_provider_openai_dest.delivery.pace import Pace
-from airflow_provider_openai_dest.delivery.token_ratio import TokenRatio
+from airflow_provider_openai_dest.limits.allowance import Allowance, Mark
+from airflow_provider_openai_dest.limits.bucket import Bucket
+from airflow_provider_openai_dest.limits.limit_headers import SECONDS_A_MINUTE, read_limit
+from airflow_provider_openai_dest.limits.pace import Pace
+from airflow_provider_openai_dest.limits.token_ratio import TokenRatio
 
 SECONDS_A_DAY = 86_400.0
 

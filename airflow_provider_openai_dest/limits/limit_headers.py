@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import msgspec
 
-from airflow_provider_openai_dest.delivery.retry_after import read_count, read_duration
+from airflow_provider_openai_dest.limits.retry_after import read_count, read_duration
 
 SECONDS_A_MINUTE = 60.0
 

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from airflow_provider_openai_dest.delivery.answer_bytes import UnusableAnswerError
-from airflow_provider_openai_dest.delivery.event_stream import Event, EventParser
-from airflow_provider_openai_dest.delivery.stream_parts import OtherParts, Parts, parts_of
 from airflow_provider_openai_dest.exceptions import RecordError
 from airflow_provider_openai_dest.rendering.encoding import encode_json
+from airflow_provider_openai_dest.wire.answer_bytes import UnusableAnswerError
+from airflow_provider_openai_dest.wire.event_stream import Event, EventParser
+from airflow_provider_openai_dest.wire.stream_parts import OtherParts, Parts, parts_of
 
 DONE = b"[DONE]"
 

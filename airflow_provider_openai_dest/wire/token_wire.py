@@ -1,6 +1,6 @@
 """Token wire: puts a token that expires on each request, and renews it once for all that are on their way.
 
-A static key needs none of this: :class:`~.addressing.ApiAddress` has it among its headers.
+A static key needs none of this: ``ApiAddress`` of ``delivery/`` has it among its headers.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from msgspec.structs import replace
 
 from airflow_provider_openai_dest.connection.token import TokenSource
-from airflow_provider_openai_dest.delivery.wire import NoAnswerError, Wire, WireReply, WireRequest
 from airflow_provider_openai_dest.exceptions import ConfigurationError, TransientError
+from airflow_provider_openai_dest.wire.wire import NoAnswerError, Wire, WireReply, WireRequest
 
 UNAUTHORIZED = 401
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import msgspec
 
-from airflow_provider_openai_dest.delivery.bucket import Bucket
-from airflow_provider_openai_dest.delivery.flow import Flow
-from airflow_provider_openai_dest.delivery.limit_headers import Told
+from airflow_provider_openai_dest.limits.bucket import Bucket
+from airflow_provider_openai_dest.limits.flow import Flow
+from airflow_provider_openai_dest.limits.limit_headers import Told
 
 BURST_SECONDS = 1.0
 """How much of a limit the user gave may go at once."""
