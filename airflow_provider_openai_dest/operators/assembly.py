@@ -53,7 +53,8 @@ from airflow_provider_openai_dest.sinks.results import QuarantineSink, ResultsSi
 from airflow_provider_openai_dest.sinks.sink import Sink
 from airflow_provider_openai_dest.sinks.webhook import WebhookSink
 from airflow_provider_openai_dest.sources.record import Record, Source
-from airflow_provider_openai_dest.wire.aiohttp_wire import AiohttpWire
+from airflow_provider_openai_dest.wire.direct_wire import new_wire
+from airflow_provider_openai_dest.wire.reading import Reading
 from airflow_provider_openai_dest.wire.token_wire import TokenWire
 from airflow_provider_openai_dest.wire.wire import Wire
 
@@ -121,16 +122,11 @@ def new_dispatcher(
 
 
 def _new_wire(settings: ConnectionSettings, tokens: TokenSource | None, may_send: Callable[[], bool]) -> Wire:
-    wire = AiohttpWire(
-        settings.timeout,
-        ssl_context(settings),
-        proxy=proxy_url(settings),
-        secrets=settings.secrets,
-        collects_streams=True,
-    )
+    reading = Reading(secrets=settings.secrets, collects_streams=True)
+    wire = new_wire(settings.timeout, ssl_context(settings), reading, proxy_url(settings))
     if tokens is None:
         return wire
-    tokens.tell(wire.secrets.add)
+    tokens.tell(reading.secrets.add)
     return TokenWire(wire, tokens, settings.credential, may_send)
 
 

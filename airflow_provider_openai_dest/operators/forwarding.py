@@ -23,7 +23,8 @@ from airflow_provider_openai_dest.manifest import Manifest
 from airflow_provider_openai_dest.sinks.results import QuarantineSink, ResultsSink
 from airflow_provider_openai_dest.sinks.webhook_items import WEBHOOK, WebhookRenderer, as_item, webhook_id
 from airflow_provider_openai_dest.sources.record import Record
-from airflow_provider_openai_dest.wire.aiohttp_wire import AiohttpWire
+from airflow_provider_openai_dest.wire.direct_wire import new_wire
+from airflow_provider_openai_dest.wire.reading import Reading
 
 FORWARDED = "forwarded"
 UNDELIVERED = "undelivered"
@@ -49,7 +50,7 @@ def webhook_destination(
         [secret.get_secret_value() for secret in settings.signing_secrets],
         settings.headers,
     )
-    wire = AiohttpWire(settings.timeout, new_ssl_context(settings.ca_bundle), secrets=settings.secrets)
+    wire = new_wire(settings.timeout, new_ssl_context(settings.ca_bundle), Reading(secrets=settings.secrets))
     return Destination(
         endpoint=WEBHOOK,
         renderer=WebhookRenderer(settings.url, batch_size=batch_size),

@@ -8,26 +8,14 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncIterator, Iterable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
 from airflow_provider_openai_dest.rendering.multipart import MultipartBody
-from airflow_provider_openai_dest.wire.answer_bytes import (
-    LARGE_BYTES,
-    MAX_ANSWER_BYTES,
-    UnusableAnswerError,
-    read_content,
-    read_refusal,
-)
-from airflow_provider_openai_dest.wire.event_stream import EVENT_STREAM
-from airflow_provider_openai_dest.wire.streamed_answer import Collected, StreamedAnswer
+from airflow_provider_openai_dest.wire.reading import Reading
 from airflow_provider_openai_dest.wire.wire import (
     CONNECT_SECONDS,
-    OK,
-    REDIRECT,
     NoAnswerError,
-    Secrets,
     UnreadableBodyError,
     WireReply,
     WireRequest,
@@ -40,20 +28,13 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     import aiohttp
-    from multidict import CIMultiDict
     from yarl import URL
-
-LARGE_ANSWERS = 1
-"""Large answers that are held at once, from the reading until they are written: packed embeddings have 17 MB each."""
 
 CLOSED_BEFORE = "Cannot write to closing transport"
 """What aiohttp says when a connection is closed before the last of a body was given to it: it never left whole."""
 
 _TLS_OF_AIOHTTP = re.compile(r" ssl:(?:<[^>]*>|\S+)(?= \[)")
 """What aiohttp says of its own settings within the reason, on plain http as well."""
-
-END_SECONDS = 1.0
-"""How long the end of a stream is waited for, when its last event is there."""
 
 PIECE_BYTES = 256 * 1024
 """aiohttp warns of a larger body in one piece, since the event loop stands still while it is copied."""
@@ -66,31 +47,17 @@ class AiohttpWire:
 
     :param timeout: seconds for one request in all, from sending to the last byte of the answer.
     :param verify: the TLS context.
+    :param reading: how its answers are read.
     :param proxy: URL of the proxy, with user and password where it wants them.
-    :param max_answer_bytes: bound of one answer.
-    :param secrets: texts that are cut out of every answer.
-    :param collects_streams: make one answer of the events of a stream.
     """
 
-    def __init__(
-        self,
-        timeout: float,
-        verify: ssl.SSLContext,
-        proxy: str | None = None,
-        max_answer_bytes: int = MAX_ANSWER_BYTES,
-        secrets: Iterable[str] = (),
-        *,
-        collects_streams: bool = False,
-    ) -> None:
-        self._collects_streams = collects_streams
+    def __init__(self, timeout: float, verify: ssl.SSLContext, reading: Reading, proxy: str | None = None) -> None:
         self._timeout = timeout
         self._verify = verify
+        self._reading = reading
         self._proxy = proxy
-        self._max_answer_bytes = max_answer_bytes
-        self.secrets = Secrets(secrets)
-        self._room = asyncio.Semaphore(LARGE_ANSWERS)
         self._session: aiohttp.ClientSession | None = None
-        http, self._url, self._headers = _imported()
+        http, self._url = _imported()
         self._aiohttp = http
         self._never_left = (
             http.ClientConnectorError,
@@ -116,7 +83,7 @@ class AiohttpWire:
                     allow_redirects=False,
                 ) as response,
             ):
-                return await self._read(response, _Room(self._room, deadline))
+                return await self._read(response, deadline)
         except (self._aiohttp.ClientError, OSError, ValueError) as error:
             raise self._no_answer(error) from error
 
@@ -136,50 +103,12 @@ class AiohttpWire:
         )
         return session
 
-    async def _read(self, response: aiohttp.ClientResponse, room: _Room) -> WireReply:
-        encoding = response.headers.get("content-encoding", "")
-        pieces = response.content.iter_any()
-        status, headers = response.status, self.secrets.cut_from_headers(response.headers)
-        try:
-            if not OK <= status < REDIRECT:
-                content = await read_refusal(pieces, encoding)
-            elif self._collects_streams and headers.get("content-type", "").lower().startswith(EVENT_STREAM):
-                collected = await self._collected(pieces, encoding, room)
-                status, content = collected.status or status, collected.content
-                headers = {**{name.lower(): value for name, value in headers.items()}, **collected.headers}
-            else:
-                content = await read_content(pieces, encoding, max_bytes=self._max_answer_bytes, make_room=room.take)
-        except BaseException:
-            room.release()
-            raise
-        return WireReply(
-            status,
-            headers if headers is response.headers else self._headers(headers),
-            self.secrets.cut_from_content(content),
-            self.secrets.cut_from_text(response.reason or ""),
-            room.release,
-        )
-
-    async def _collected(self, pieces: AsyncIterator[bytes], encoding: str, room: _Room) -> Collected:
-        """Read a stream of events up to its last one; NoAnswerError when it breaks off before."""
-        answer = StreamedAnswer()
-        try:
-            await read_content(
-                _until_over(pieces, answer),
-                encoding,
-                max_bytes=self._max_answer_bytes,
-                into=answer.feed,
-            )
-            answer.end()
-        except (self._aiohttp.ClientError, OSError, UnusableAnswerError):
-            if not answer.is_whole:
-                raise
-        if not answer.is_whole:
-            raise NoAnswerError("the stream of events ended before its last one", left=True)
-        collected = answer.collected()
-        if len(collected.content) > LARGE_BYTES:  # only now: most of a long stream is not held, and it takes minutes
-            await room.take()
-        return collected
+    async def _read(self, response: aiohttp.ClientResponse, deadline: asyncio.Timeout) -> WireReply:
+        headers: dict[str, str] = {}
+        for name, value in response.headers.items():
+            headers.setdefault(name.lower(), value)
+        pieces = _Pieces(response.content, self._no_answer)
+        return await self._reading.in_pieces(response.status, headers, response.reason or "", pieces, deadline)
 
     def _no_answer(self, error: Exception) -> NoAnswerError:
         if isinstance(error.__cause__, UnreadableBodyError):
@@ -190,46 +119,30 @@ class AiohttpWire:
         if isinstance(error, self._aiohttp.ClientHttpProxyError):  # its own words hold the proxy's password
             return NoAnswerError(f"the proxy refuses the tunnel with HTTP {error.status}", left=False)
         if isinstance(error, self._aiohttp.ClientResponseError):  # its own words hold the URL
-            return NoAnswerError(f"the answer is no HTTP: {self.secrets.cut_from_text(error.message)}", left=left)
-        return NoAnswerError(self.secrets.cut_from_text(_TLS_OF_AIOHTTP.sub("", reason_of(error))), left=left)
+            return NoAnswerError(
+                f"the answer is no HTTP: {self._reading.secrets.cut_from_text(error.message)}", left=left
+            )
+        return NoAnswerError(self._reading.secrets.cut_from_text(_TLS_OF_AIOHTTP.sub("", reason_of(error))), left=left)
 
 
-async def _until_over(pieces: AsyncIterator[bytes], answer: StreamedAnswer) -> AsyncIterator[bytes]:
-    """Give the pieces up to the last event, and let the end that follows free the connection for the next request."""
-    async for piece in pieces:
-        yield piece
-        if answer.is_over:
-            break
-    with suppress(TimeoutError):
-        async with asyncio.timeout(END_SECONDS):
-            async for _ in pieces:
-                pass
+class _Pieces:
+    """The content of an answer as it comes."""
 
+    def __init__(self, content: aiohttp.StreamReader, no_answer: Callable[[Exception], NoAnswerError]) -> None:
+        self._content = content
+        self._no_answer = no_answer
 
-class _Room:
-    """The place of one large answer in memory."""
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
 
-    __slots__ = ("_deadline", "_is_taken", "_places")
-
-    def __init__(self, places: asyncio.Semaphore, deadline: asyncio.Timeout) -> None:
-        self._places = places
-        self._deadline = deadline
-        self._is_taken = False
-
-    async def take(self) -> None:
-        """Wait for a place; the time stands still meanwhile, since it is our own sinks that are slow."""
-        now, ends = asyncio.get_running_loop().time, self._deadline.when()
-        began = now()
-        self._deadline.reschedule(None)
-        await self._places.acquire()
-        self._is_taken = True
-        self._deadline.reschedule(None if ends is None else ends + now() - began)
-
-    def release(self) -> None:
-        """Give the place to the next one."""
-        if self._is_taken:
-            self._is_taken = False
-            self._places.release()
+    async def __anext__(self) -> bytes:
+        try:
+            piece = await self._content.readany()
+        except Exception as error:
+            raise self._no_answer(error) from error
+        if not piece:
+            raise StopAsyncIteration
+        return piece
 
 
 def _data(content: bytes | MultipartBody | None) -> bytes | AsyncIterator[bytes] | None:
@@ -243,10 +156,9 @@ async def _cut(content: bytes) -> AsyncIterator[bytes]:
         yield content[start : start + PIECE_BYTES]
 
 
-def _imported() -> tuple[ModuleType, type[URL], type[CIMultiDict[str]]]:
+def _imported() -> tuple[ModuleType, type[URL]]:
     """Import what only a run needs: Airflow reads the operators every few seconds."""
     import aiohttp
-    from multidict import CIMultiDict
     from yarl import URL
 
-    return aiohttp, URL, CIMultiDict
+    return aiohttp, URL

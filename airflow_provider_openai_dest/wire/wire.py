@@ -43,7 +43,7 @@ class Reply(Protocol):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """Give the headers; names are found in any spelling."""
+        """Give the headers; lower-case names are found."""
 
     @property
     def content(self) -> bytes:
@@ -65,7 +65,8 @@ def _holds_nothing() -> None:
 class WireReply(msgspec.Struct):
     """An answer without the cost of a ``httpx.Response``, which each record would pay.
 
-    ``release`` is called when the answer is written and forgotten: the next large one may be read then.
+    :param headers: by lower-case name; the first where a name comes again.
+    :param release: called when the answer is written and forgotten: the next large one may be read then.
     """
 
     status_code: int
@@ -140,7 +141,7 @@ class Secrets:
         values = "\n".join(headers.values())  # one search, for all of them and each answer
         if not any(secret in values for secret, _ in self._secrets):
             return headers
-        return {name.lower(): self.cut_from_text(value) for name, value in headers.items()}
+        return {name: self.cut_from_text(value) for name, value in headers.items()}
 
     def cut_from_text(self, text: str) -> str:
         """Give a text, such as the reason of a failure, without them."""

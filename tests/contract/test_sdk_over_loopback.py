@@ -30,7 +30,8 @@ from airflow_provider_openai_dest.rendering.file_references import FileReference
 from airflow_provider_openai_dest.rendering.renderer import SingleRenderer
 from airflow_provider_openai_dest.rendering.request_form import RequestForm
 from airflow_provider_openai_dest.sources.values import ValuesSource
-from airflow_provider_openai_dest.wire.aiohttp_wire import AiohttpWire
+from airflow_provider_openai_dest.wire.direct_wire import new_wire
+from airflow_provider_openai_dest.wire.reading import Reading
 from tests.contract.sdk_calls import FOLDER, FORMS, REQUESTS, for_a_body, for_the_sdk, named
 
 openai = pytest.importorskip("openai", reason="the official SDK is not installed")
@@ -118,7 +119,7 @@ def deliver(url: str, endpoint: str, body: dict[str, Any]) -> None:
     template = find_endpoint(endpoint)
     form = RequestForm(template, base_url=url, files=FileReferences([FOLDER], named))
     dispatcher = Dispatcher(
-        AiohttpWire(10.0, TLS),
+        new_wire(10.0, TLS, Reading()),
         ApiAddress({"Authorization": "Bearer made up"}),
         policy=RetryPolicy(),
         limits=Limits(),

@@ -28,7 +28,9 @@ from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, Rend
 from airflow_provider_openai_dest.rendering.request_form import RequestForm
 from airflow_provider_openai_dest.sandbox import Sandbox, running_sandbox
 from airflow_provider_openai_dest.sources.values import ValuesSource
-from airflow_provider_openai_dest.wire.aiohttp_wire import AiohttpWire
+from airflow_provider_openai_dest.wire.direct_wire import new_wire
+from airflow_provider_openai_dest.wire.reading import Reading
+from airflow_provider_openai_dest.wire.wire import Wire
 
 EMBED = {"model": "text-embedding-3-small", "dimensions": 8, "input": "{message.q}"}
 ASK = {"model": "gpt-6-luna", "input": "{message.q}"}
@@ -65,6 +67,19 @@ class Kept:
         pass
 
 
+class SeenWire:
+    """A wire of which is known whether it was closed."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self.send = wire.send
+        self.is_closed = False
+
+    async def aclose(self) -> None:
+        await self._wire.aclose()
+        self.is_closed = True
+
+
 @dataclass
 class Sent:
     """What a delivery to a sandbox came to."""
@@ -72,7 +87,7 @@ class Sent:
     manifest: Manifest
     outcomes: list[Outcome]
     destination: Destination
-    wire: AiohttpWire
+    wire: SeenWire
 
     @property
     def counts(self) -> tuple[int, int, int, int]:
@@ -101,7 +116,7 @@ def send(
         if packed
         else SingleRenderer(form, BodyTemplate(ASK, fields={"stream": streamed}))
     )
-    wire = AiohttpWire(timeout, TLS, collects_streams=True)
+    wire = SeenWire(new_wire(timeout, TLS, Reading(collects_streams=True)))
     address = ApiAddress({"Authorization": "Bearer sk-test"})
     sink = Kept()
     sending = {
@@ -131,8 +146,7 @@ def test_a_delivery_over_real_connections(sandbox: Sandbox, packed: bool) -> Non
     """Every record comes back, and the connections are closed at the end, inside the loop that made them."""
     sent = send(sandbox, 50, packed=packed)
     assert ((50, 50, 0, 0), 50) == (sent.counts, len(sent.outcomes))
-    assert sent.wire._session is not None
-    assert sent.wire._session.closed
+    assert sent.wire.is_closed
     assert all(one.request_id and one.request_id.startswith("req_") for one in sent.outcomes)
 
 
@@ -276,7 +290,7 @@ def test_a_stop_keeps_what_is_on_the_wire() -> None:
     """The answers that are on their way are delivered, the rest is pending."""
     with running_sandbox(latency=0.2) as sandbox:
         form = RequestForm(find_endpoint("create_response"), base_url=sandbox.base_url)
-        wire = AiohttpWire(10, TLS)
+        wire = new_wire(10, TLS, Reading())
         sending = {
             "policy": QUICK,
             "limits": Limits(requests_per_minute=6000),

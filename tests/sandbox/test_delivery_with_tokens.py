@@ -29,7 +29,8 @@ from airflow_provider_openai_dest.rendering.renderer import PackedRenderer, Rend
 from airflow_provider_openai_dest.rendering.request_form import RequestForm
 from airflow_provider_openai_dest.sandbox import Sandbox, running_sandbox
 from airflow_provider_openai_dest.sources.values import ValuesSource
-from airflow_provider_openai_dest.wire.aiohttp_wire import AiohttpWire
+from airflow_provider_openai_dest.wire.direct_wire import new_wire
+from airflow_provider_openai_dest.wire.reading import Reading
 from airflow_provider_openai_dest.wire.token_wire import TokenWire
 
 SUBJECT = "machine-token-0123456789"
@@ -93,9 +94,10 @@ def send(
     renderer: Renderer = (
         PackedRenderer(form, BodyTemplate(EMBED)) if form.endpoint.packing else SingleRenderer(form, BodyTemplate(ASK))
     )
-    wire = AiohttpWire(10.0, ssl_context(settings), secrets=settings.secrets)
+    reading = Reading(secrets=settings.secrets)
+    wire = new_wire(10.0, ssl_context(settings), reading)
     fetch = new_fetch(settings)
-    tokens = TokenSource(fetch, on_token=wire.secrets.add) if fetch else None
+    tokens = TokenSource(fetch, on_token=reading.secrets.add) if fetch else None
     sink = Kept()
     destination = Destination(
         endpoint=find_endpoint(endpoint),

@@ -1,16 +1,21 @@
-"""Whom the wire over aiohttp trusts, and how it goes through a proxy."""
+"""Whom the wires trust, and how they go through a proxy."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from base64 import b64encode
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
 import pytest
+import uvloop
 from msgspec.structs import replace
 
 from airflow_provider_openai_dest.wire.aiohttp_wire import AiohttpWire
+from airflow_provider_openai_dest.wire.direct_wire import new_wire
+from airflow_provider_openai_dest.wire.reading import Reading
 from airflow_provider_openai_dest.wire.wire import NoAnswerError, WireReply, WireRequest
 from tests.core.scripted_server import Received, ScriptedServer, closed_port, reset, says, served
 from tests.core.tls_parts import CLIENT, self_signed
@@ -18,9 +23,23 @@ from tests.core.tls_parts import CLIENT, self_signed
 REQUEST = WireRequest(method="POST", url="", headers={"content-length": "2"}, content=b"{}")
 
 
+@pytest.fixture(
+    autouse=True,
+    params=[(new_wire, None), (new_wire, uvloop.EventLoopPolicy()), (AiohttpWire, None)],
+    ids=["direct", "direct on uvloop", "aiohttp"],
+)
+def each_wire(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let every test hold of each, in either event loop."""
+    wire, policy = request.param
+    monkeypatch.setattr(sys.modules[__name__], "new_wire", wire)
+    asyncio.set_event_loop_policy(policy)
+    yield
+    asyncio.set_event_loop_policy(None)
+
+
 async def sent(url: str, *, server_name: str | None = None, **settings: Any) -> WireReply | NoAnswerError:
     """Send one request, and give its answer, or why there is none."""
-    wire = AiohttpWire(5.0, settings.pop("verify", CLIENT), **settings)
+    wire = new_wire(5.0, settings.pop("verify", CLIENT), Reading(), **settings)
     try:
         return await wire.send(replace(REQUEST, url=url, server_name=server_name))
     except NoAnswerError as error:
@@ -70,7 +89,7 @@ def test_any_other_certificate_is_refused(case: str) -> None:
     name, is_trusted, server_name = UNTRUSTED[case]
     error = over_tls(name, is_trusted=is_trusted, server_name=server_name)
     assert isinstance(error, NoAnswerError), repr(error)
-    assert (False, "ClientConnectorCertificateError") == (error.left, str(error).partition(":")[0])
+    assert (False, True) == (error.left, "certificate" in str(error))
 
 
 def test_a_server_without_tls_never_gets_the_key() -> None:

@@ -1,0 +1,100 @@
+"""Dialing: opens connections to one place, over IPv6 or IPv4, whichever answers first.
+
+https://www.rfc-editor.org/rfc/rfc8305 by https://github.com/aio-libs/aiohappyeyeballs, which aiohttp dials with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
+
+import aiohappyeyeballs
+
+from airflow_provider_openai_dest.wire.wire import CONNECT_SECONDS, NoAnswerError
+
+NAME_SECONDS = 10.0
+"""How long the addresses of a name are kept: hundreds of connections begin at once, and names move."""
+
+NEXT_ADDRESS_SECONDS = 0.25
+"""How long an address has before the next one is tried beside it."""
+
+Addresses = Sequence[aiohappyeyeballs.AddrInfoType]
+
+P = TypeVar("P", bound=asyncio.Protocol)
+
+
+class Place(NamedTuple):
+    """Where a connection leads.
+
+    :param server_name: name for TLS where ``host`` is an address.
+    """
+
+    is_tls: bool
+    host: str
+    port: int
+    server_name: str | None
+
+    def __str__(self) -> str:
+        """Word it for a message."""
+        return f"{self.host}:{self.port}"
+
+
+class Dialing:
+    """Opens connections.
+
+    :param verify: the TLS context.
+    """
+
+    def __init__(self, verify: ssl.SSLContext) -> None:
+        self._verify = verify
+        self._addresses: dict[Place, tuple[float, asyncio.Future[Addresses]]] = {}
+
+    async def dialled(self, place: Place, new_protocol: Callable[[], P]) -> P:
+        """Open a connection; NoAnswerError when that takes longer than :data:`~.wire.CONNECT_SECONDS`, or fails."""
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                return await self._dialled(place, new_protocol)
+        except TimeoutError as error:
+            reason = f"no connection within {CONNECT_SECONDS:g} s"
+            raise NoAnswerError(f"Cannot connect to {place}: {reason}", left=False) from error
+        except (OSError, UnicodeError) as error:
+            raise NoAnswerError(f"Cannot connect to {place}: {_reason(error)}", left=False) from error
+
+    async def _dialled(self, place: Place, new_protocol: Callable[[], P]) -> P:
+        loop = asyncio.get_running_loop()
+        dialled = await aiohappyeyeballs.start_connection(
+            await self._found(place), happy_eyeballs_delay=NEXT_ADDRESS_SECONDS, interleave=1
+        )
+        try:
+            _, protocol = await loop.create_connection(
+                new_protocol,
+                sock=dialled,
+                ssl=self._verify if place.is_tls else None,
+                server_hostname=(place.server_name or place.host) if place.is_tls else None,
+            )
+        except BaseException:
+            dialled.close()
+            raise
+        return protocol
+
+    async def _found(self, place: Place) -> Addresses:
+        """Ask for the addresses of a name, once for all who wait for them."""
+        loop = asyncio.get_running_loop()
+        asked_at, asked = self._addresses.get(place, (0.0, None))
+        if asked is None or loop.time() - asked_at > NAME_SECONDS or (asked.done() and asked.exception() is not None):
+            asked = loop.create_task(_addresses(loop, place))
+            self._addresses[place] = (loop.time(), asked)
+        return await asyncio.shield(asked)
+
+
+async def _addresses(loop: asyncio.AbstractEventLoop, place: Place) -> Addresses:
+    return await loop.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is refused: {error.verify_message}"
+    return str(error) or type(error).__name__

@@ -1,0 +1,169 @@
+"""The direct wire: what nearly every record needs, a small request straight to its server, at the least cost of CPU.
+
+It takes a sixth of the CPU of aiohttp a request (benchmarks/RESULTS.md). All else goes by the wire below it: forms with
+files, large bodies, and whatever is not plain in a URL or a header, which that one looks at with care.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import defaultdict
+from functools import lru_cache
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from airflow_provider_openai_dest.wire.aiohttp_wire import AiohttpWire
+from airflow_provider_openai_dest.wire.dialing import Dialing, Place
+from airflow_provider_openai_dest.wire.http1_connection import BrokenAnswerError, Http1Connection
+from airflow_provider_openai_dest.wire.reading import Reading
+from airflow_provider_openai_dest.wire.wire import NoAnswerError, Wire, WireReply, WireRequest, too_late
+
+IDLE_SECONDS = 15.0
+"""How long a connection may be idle and is used again: a server that closes it may do so in the same moment."""
+
+PORTS = {"http": 80, "https": 443}
+
+IDEMPOTENT = frozenset({"GET", "PUT", "DELETE"})
+"""They are sent again over a new connection when an idle one turns out to be closed: RFC 9110, 9.2.2."""
+
+METHODS = IDEMPOTENT | {"POST", "PATCH"}
+
+MOST_CONTENT_BYTES = 256 * 1024
+"""A larger body goes by the wire below, piece by piece."""
+
+
+def new_wire(timeout: float, verify: ssl.SSLContext, reading: Reading, proxy: str | None = None) -> Wire:
+    """Give the wire that costs least: through a proxy aiohttp's.
+
+    :param proxy: URL of the proxy, with user and password where it wants them.
+    """
+    wire = AiohttpWire(timeout, verify, reading, proxy)
+    return wire if proxy else DirectWire(wire, timeout, verify, reading)
+
+
+class Target(NamedTuple):
+    """Where a request goes, and how its head names that."""
+
+    place: Place
+    path: str
+    host: str
+
+
+class DirectWire:
+    """A wire over another one; it belongs to the event loop that first sends with it.
+
+    No cookies, no redirects, nothing from the environment; only the TLS context decides whom it trusts.
+
+    :param wire: takes what is not plain.
+    :param timeout: seconds for one request in all, from sending to the last byte of the answer.
+    :param verify: the TLS context.
+    :param reading: how its answers are read.
+    """
+
+    def __init__(self, wire: Wire, timeout: float, verify: ssl.SSLContext, reading: Reading) -> None:
+        self._wire = wire
+        self._timeout = timeout
+        self._reading = reading
+        self._dialing = Dialing(verify)
+        self._idle: defaultdict[Place, list[Http1Connection]] = defaultdict(list)
+
+    async def send(self, request: WireRequest) -> WireReply:
+        """Send over a free connection, or a new one."""
+        content = request.content or b""
+        target = _target(request.url, request.server_name)
+        if target is None or not isinstance(content, bytes) or len(content) > MOST_CONTENT_BYTES:
+            return await self._wire.send(request)
+        head = _head(request, target, len(content))
+        if head is None:
+            return await self._wire.send(request)
+        return await self._sent(request.method, target, head + content)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        for connections in self._idle.values():
+            for connection in connections:
+                connection.close()
+        self._idle.clear()
+        await self._wire.aclose()
+
+    async def _sent(self, method: str, target: Target, request: bytes) -> WireReply:
+        connection = self._free(target.place)
+        is_new, is_dialled = connection is None, connection is not None
+        try:
+            async with asyncio.timeout(self._timeout) as deadline:
+                if connection is None:
+                    connection = await self._dialled(target.place)
+                    is_dialled = True
+                try:
+                    return await self._exchanged(connection, request, deadline)
+                except BrokenAnswerError:
+                    if is_new or method not in IDEMPOTENT or not connection.heard_nothing:
+                        raise
+                    connection = await self._dialled(target.place)
+                    return await self._exchanged(connection, request, deadline)
+        except TimeoutError as error:
+            raise NoAnswerError(too_late(self._timeout), left=is_dialled) from error
+        finally:
+            self._put_back(target.place, connection)
+
+    async def _exchanged(self, connection: Http1Connection, request: bytes, deadline: asyncio.Timeout) -> WireReply:
+        content = await connection.exchange(request)
+        status, headers, reason = connection.status, connection.headers, connection.reason.decode("latin-1")
+        if content is None:
+            return await self._reading.in_pieces(status, headers, reason, connection, deadline)
+        return self._reading.whole(status, headers, reason, content)
+
+    def _free(self, place: Place) -> Http1Connection | None:
+        """Give the connection that was used last, unless it may be closed by now."""
+        connections = self._idle[place]
+        oldest = asyncio.get_running_loop().time() - IDLE_SECONDS
+        while connections:
+            connection = connections.pop()
+            if connection.is_free and connection.used_at >= oldest:
+                return connection
+            connection.close()
+        return None
+
+    async def _dialled(self, place: Place) -> Http1Connection:
+        return await self._dialing.dialled(place, lambda: Http1Connection(self._reading.most_at_once))
+
+    def _put_back(self, place: Place, connection: Http1Connection | None) -> None:
+        if connection is None:
+            return
+        if connection.is_free:
+            connection.used_at = asyncio.get_running_loop().time()
+            self._idle[place].append(connection)
+        else:
+            connection.close()
+
+
+@lru_cache(1024)
+def _target(url: str, server_name: str | None) -> Target | None:
+    """Give where a plain URL leads; None for any other."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or PORTS.get(parts.scheme)
+    except ValueError:
+        return None
+    is_plain = url.isascii() and url.isprintable() and " " not in url and "@" not in parts.netloc and not parts.fragment
+    if not (is_plain and host and port and parts.scheme in PORTS):
+        return None
+    path = url[len(f"{parts.scheme}://{parts.netloc}") :]
+    path = path if path.startswith("/") else f"/{path}"
+    return Target(Place(parts.scheme == "https", host, port, server_name), path, parts.netloc)
+
+
+def _head(request: WireRequest, target: Target, content_bytes: int) -> bytes | None:
+    """Write the head of a request; None when it is not plain."""
+    method, headers = request.method, request.headers
+    if method not in METHODS:
+        return None
+    lines = [f"{method} {target.path} HTTP/1.1", f"host: {target.host}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    if "content-length" not in headers and (request.content is not None or method != "GET"):
+        lines.append(f"content-length: {content_bytes}")
+    head = "\r\n".join(lines)
+    if head.count("\r") + head.count("\n") != 2 * (len(lines) - 1) or "\0" in head:
+        return None
+    return f"{head}\r\n\r\n".encode()

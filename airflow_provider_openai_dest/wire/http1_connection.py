@@ -1,0 +1,202 @@
+"""HTTP/1.1 connection: carries one request at a time over a transport of the event loop; llhttp reads the answer.
+
+https://www.rfc-editor.org/rfc/rfc9112 by https://github.com/MagicStack/httptools, which uvicorn reads requests with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+
+import httptools
+
+from airflow_provider_openai_dest.wire.wire import NoAnswerError
+
+MAX_HEAD_BYTES = 64 * 1024
+"""How large the head of an answer may be."""
+
+MAX_HELD_BYTES = 256 * 1024
+"""How much of an answer that is read piece by piece is held before the server must wait."""
+
+FIRST_FINAL = 200
+"""A status below is no answer yet: https://www.rfc-editor.org/rfc/rfc9110#section-15.2."""
+
+SWITCHING = 101
+
+
+class BrokenAnswerError(NoAnswerError):
+    """The connection ended, or what came over it is no HTTP, before the answer was whole."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, left=True)
+
+
+class Http1Connection(asyncio.Protocol):
+    """One connection.
+
+    An answer is whole at once, as a rule: :meth:`exchange` gives its content. One that is larger than its head allows
+    is given piece by piece, by iterating over the connection.
+
+    :param most_at_once: how many bytes of an answer with this status and these headers may be held at once.
+    """
+
+    def __init__(self, most_at_once: Callable[[int, Mapping[str, str]], int]) -> None:
+        self._most_at_once = most_at_once
+        self._parser = httptools.HttpResponseParser(self)
+        self._transport: asyncio.Transport
+        self._loop = asyncio.get_running_loop()
+        self._waiter: asyncio.Future[None] | None = None
+        self._error: BrokenAnswerError | None = None
+        self._is_ended = self._is_whole = self._is_paused = False
+        self.used_at = 0.0
+        self._begin()
+
+    def _begin(self) -> None:
+        self.status = 0
+        self.reason = b""
+        self.headers: dict[str, str] = {}
+        self._body: list[bytes] = []
+        self._held = self._head_bytes = 0
+        self._most = 0
+        self._has_head = self._is_whole = self._is_in_pieces = False
+
+    @property
+    def is_free(self) -> bool:
+        """Whether another request may go over it."""
+        is_open = not self._is_ended and not self._transport.is_closing()
+        return is_open and self._is_whole and not self._transport.get_write_buffer_size()
+
+    @property
+    def heard_nothing(self) -> bool:
+        """Whether it ended before a byte of the answer came."""
+        return self._error is not None and not self._head_bytes
+
+    async def exchange(self, request: bytes) -> bytes | None:
+        """Send a request, and give the content of its answer; None when that is to be read piece by piece.
+
+        Raises BrokenAnswerError.
+        """
+        self._begin()
+        self._transport.write(request)
+        await self._more()
+        if self._error is not None:
+            raise self._error
+        if self._is_in_pieces:
+            return None
+        body = self._body
+        return body[0] if len(body) == 1 else b"".join(body)
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """Give what has come of the content."""
+        while not self._body:
+            if self._is_whole:
+                raise StopAsyncIteration
+            if self._error is not None:
+                raise self._error
+            await self._more()
+        piece = b"".join(self._body)
+        self._body.clear()
+        self._held = 0
+        if self._is_paused:
+            self._is_paused = False
+            self._transport.resume_reading()
+        return piece
+
+    def close(self) -> None:
+        """Close it at once; nothing more is sent or read."""
+        self._is_ended = True
+        self._transport.abort()
+
+    async def _more(self) -> None:
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _fail(self, reason: str) -> None:
+        self._is_ended = True
+        if not self._is_whole and self._error is None:
+            self._error = BrokenAnswerError(reason)
+        self._wake()
+
+    # -- asyncio.Protocol ----------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self._transport = transport  # type: ignore[assignment]  # it is asked for with TCP or TLS, which give no other
+
+    def data_received(self, data: bytes) -> None:
+        """Read on."""
+        if not self._has_head:
+            self._head_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._fail(f"the answer is no HTTP: {error}")
+            self.close()
+        else:
+            if not self._has_head and self._head_bytes > MAX_HEAD_BYTES:
+                self._fail(f"the head of the answer has more than {MAX_HEAD_BYTES:,} bytes")
+                self.close()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """End; an answer that tells no length is whole then."""
+        if self._has_head and not error and not self.headers.keys() & {"content-length", "transfer-encoding"}:
+            self._is_whole = True
+        self._fail(f"the connection was lost before the answer was whole: {error or 'the server closed it'}")
+
+    # -- httptools -----------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """Mark what nobody asked for: whatever it is, it may not be taken for the next answer."""
+        if self._is_whole:
+            self.close()
+
+    def on_status(self, reason: bytes) -> None:
+        """Take a piece of the words beside the status."""
+        self.reason += reason
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take one header; the first one holds where a name comes again."""
+        self.headers.setdefault(name.decode("latin-1").lower(), value.decode("utf-8", "surrogateescape"))
+
+    def on_headers_complete(self) -> None:
+        """Find how the content is to be read."""
+        self.status = self._parser.get_status_code()
+        if self.status >= FIRST_FINAL:
+            self._has_head = True
+            self._most = self._most_at_once(self.status, self.headers)
+            if not self._most:
+                self._is_in_pieces = True
+                self._wake()
+
+    def on_body(self, piece: bytes) -> None:
+        """Take a piece of the content."""
+        self._body.append(piece)
+        self._held += len(piece)
+        if self._held > self._most and not self._is_in_pieces:
+            self._is_in_pieces = True
+        if self._is_in_pieces:
+            if self._held > MAX_HELD_BYTES and not self._is_paused:
+                self._is_paused = True
+                self._transport.pause_reading()
+            self._wake()
+
+    def on_message_complete(self) -> None:
+        """End the answer, unless it was an interim one."""
+        if not self._has_head:
+            self._begin()
+            return
+        self._is_whole = True
+        if not self._parser.should_keep_alive():
+            self._is_ended = True
+            self._transport.close()
+        self._wake()
