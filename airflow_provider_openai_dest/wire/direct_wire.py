@@ -14,6 +14,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from airflow_provider_openai_dest.wire.aiohttp_wire import AiohttpWire
+from airflow_provider_openai_dest.wire.deadlines import Deadlines
 from airflow_provider_openai_dest.wire.dialing import Dialing, Place
 from airflow_provider_openai_dest.wire.http1_connection import BrokenAnswerError, Http1Connection
 from airflow_provider_openai_dest.wire.reading import Reading
@@ -56,7 +57,8 @@ class DirectWire:
     No cookies, no redirects, nothing from the environment; only the TLS context decides whom it trusts.
 
     :param wire: takes what is not plain.
-    :param timeout: seconds for one request in all, from sending to the last byte of the answer.
+    :param timeout: seconds for one request in all, from sending to the last byte of the answer; and for the dialing
+        before it.
     :param verify: the TLS context.
     :param reading: how its answers are read.
     """
@@ -66,6 +68,7 @@ class DirectWire:
         self._timeout = timeout
         self._reading = reading
         self._dialing = Dialing(verify)
+        self._deadlines = Deadlines(timeout, Http1Connection.expire)
         self._idle: defaultdict[Place, list[Http1Connection]] = defaultdict(list)
 
     async def send(self, request: WireRequest) -> WireReply:
@@ -85,34 +88,42 @@ class DirectWire:
             for connection in connections:
                 connection.close()
         self._idle.clear()
+        self._deadlines.close()
         await self._wire.aclose()
 
     async def _sent(self, method: str, target: Target, request: bytes) -> WireReply:
         connection = self._free(target.place)
-        is_new, is_dialled = connection is None, connection is not None
-        try:
-            async with asyncio.timeout(self._timeout) as deadline:
-                if connection is None:
-                    connection = await self._dialled(target.place)
-                    is_dialled = True
-                try:
-                    return await self._exchanged(connection, request, deadline)
-                except BrokenAnswerError:
-                    if is_new or method not in IDEMPOTENT or not connection.heard_nothing:
-                        raise
-                    connection = await self._dialled(target.place)
-                    return await self._exchanged(connection, request, deadline)
-        except TimeoutError as error:
-            raise NoAnswerError(too_late(self._timeout), left=is_dialled) from error
-        finally:
-            self._put_back(target.place, connection)
+        if connection is not None and method in IDEMPOTENT:
+            try:
+                return await self._exchanged(connection, target.place, request)
+            except BrokenAnswerError:
+                if not connection.heard_nothing:
+                    raise
+                connection = None
+        if connection is None:
+            connection = await self._dialled(target.place)
+        return await self._exchanged(connection, target.place, request)
 
-    async def _exchanged(self, connection: Http1Connection, request: bytes, deadline: asyncio.Timeout) -> WireReply:
-        content = await connection.exchange(request)
-        status, headers, reason = connection.status, connection.headers, connection.reason.decode("latin-1")
-        if content is None:
-            return await self._reading.in_pieces(status, headers, reason, connection, deadline)
-        return self._reading.whole(status, headers, reason, content)
+    async def _exchanged(self, connection: Http1Connection, place: Place, request: bytes) -> WireReply:
+        loop = asyncio.get_running_loop()
+        ends = self._deadlines.begin(connection, loop)
+        try:
+            content = await connection.exchange(request)
+            status, headers, reason = connection.status, connection.headers, connection.reason.decode("latin-1")
+            if content is not None:
+                return self._reading.whole(status, headers, reason, content)
+            self._deadlines.end(connection)
+            async with asyncio.timeout_at(ends) as deadline:
+                return await self._reading.in_pieces(status, headers, reason, connection, deadline)
+        except TimeoutError as error:
+            raise NoAnswerError(too_late(self._timeout), left=True) from error
+        finally:
+            self._deadlines.end(connection)
+            if connection.is_free:
+                connection.used_at = loop.time()
+                self._idle[place].append(connection)
+            else:
+                connection.close()
 
     def _free(self, place: Place) -> Http1Connection | None:
         """Give the connection that was used last, unless it may be closed by now."""
@@ -126,16 +137,11 @@ class DirectWire:
         return None
 
     async def _dialled(self, place: Place) -> Http1Connection:
-        return await self._dialing.dialled(place, lambda: Http1Connection(self._reading.most_at_once))
-
-    def _put_back(self, place: Place, connection: Http1Connection | None) -> None:
-        if connection is None:
-            return
-        if connection.is_free:
-            connection.used_at = asyncio.get_running_loop().time()
-            self._idle[place].append(connection)
-        else:
-            connection.close()
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await self._dialing.dialled(place, lambda: Http1Connection(self._reading.most_at_once))
+        except TimeoutError as error:
+            raise NoAnswerError(too_late(self._timeout), left=False) from error
 
 
 @lru_cache(1024)

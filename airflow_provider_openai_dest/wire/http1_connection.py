@@ -78,7 +78,8 @@ class Http1Connection(asyncio.Protocol):
         """
         self._begin()
         self._transport.write(request)
-        await self._more()
+        waiter = self._waiter = self._loop.create_future()
+        await waiter
         if self._error is not None:
             raise self._error
         if self._is_in_pieces:
@@ -96,7 +97,8 @@ class Http1Connection(asyncio.Protocol):
                 raise StopAsyncIteration
             if self._error is not None:
                 raise self._error
-            await self._more()
+            waiter = self._waiter = self._loop.create_future()
+            await waiter
         piece = b"".join(self._body)
         self._body.clear()
         self._held = 0
@@ -110,12 +112,11 @@ class Http1Connection(asyncio.Protocol):
         self._is_ended = True
         self._transport.abort()
 
-    async def _more(self) -> None:
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+    def expire(self) -> None:
+        """End the exchange, since it lasts too long: TimeoutError for who waits for it."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(TimeoutError())
+        self.close()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
@@ -119,35 +120,46 @@ class Secrets:
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._secrets: tuple[tuple[str, bytes], ...] = ()
+        self._secrets: tuple[tuple[str, bytes, bytes], ...] = ()
         for secret in secrets:
             self.add(secret)
 
     def add(self, secret: str) -> None:
         """Cut out this one as well, from now on; any thread may call it."""
         if len(secret) >= SHORTEST_SECRET:
-            found = {*spellings_of(secret), *(known for known, _ in self._secrets)}
-            self._secrets = tuple((text, text.encode()) for text in sorted(found, key=len, reverse=True))
+            found = {*spellings_of(secret), *(known for known, *_ in self._secrets)}
+            longest_first = sorted(found, key=len, reverse=True)
+            self._secrets = tuple((text, text.encode(), _rare_sign(text.encode())) for text in longest_first)
 
     def cut_from_content(self, content: bytes) -> bytes:
         """Give the content without them."""
-        for _, secret in self._secrets:
-            if secret in content:
+        for _, secret, rare in self._secrets:
+            at = content.find(rare)  # a sign is found ten times as fast, and no vector in base64 has this one
+            if at >= 0 and content.find(secret, max(0, at - len(secret))) >= 0:
                 content = content.replace(secret, b"***")
         return content
 
     def cut_from_headers(self, headers: Mapping[str, str]) -> Mapping[str, str]:
         """Give the headers without them; the very same object where there is none."""
         values = "\n".join(headers.values())  # one search, for all of them and each answer
-        if not any(secret in values for secret, _ in self._secrets):
+        if not any(secret in values for secret, *_ in self._secrets):
             return headers
         return {name: self.cut_from_text(value) for name, value in headers.items()}
 
     def cut_from_text(self, text: str) -> str:
         """Give a text, such as the reason of a failure, without them."""
-        for secret, _ in self._secrets:
+        for secret, *_ in self._secrets:
             text = text.replace(secret, "***")
         return text
+
+
+_RARE = re.compile(rb"[^A-Za-z0-9+/=]")
+
+
+def _rare_sign(secret: bytes) -> bytes:
+    """Give a sign of a secret that base64 has not, the dash of every key of OpenAI's; or else its first one."""
+    found = _RARE.search(secret)
+    return found[0] if found else secret[:1]
 
 
 def too_late(seconds: float) -> str:
