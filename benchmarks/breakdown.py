@@ -1,6 +1,6 @@
 """Show where the CPU of a delivery goes: py-spy looks 500 times a second at what holds the interpreter.
 
-It explains the ratios of the other tables: what aiohttp takes, every client on it pays; what is left is ours.
+It explains the ratios of the other tables.
 """
 
 from __future__ import annotations
@@ -31,17 +31,13 @@ LOOKS_A_SECOND = 500
 
 # A look counts for the innermost frame that is the package's, and by these: the first that fits.
 PARTS = {
-    "aiohttp: send, receive, parse HTTP": ("wire/aiohttp_wire.py", "wire/answer_bytes.py"),
+    "wire: send, receive, parse HTTP, cut secrets": ("wire/",),
     "event loop: polling and reading sockets": ("delivery/event_loop.py",),
-    "answers: decode JSON, check vectors, cut secrets": (
-        *("delivery/answer.py", "delivery/vector.py", "delivery/nesting.py", "wire/wire.py", "delivery/usage.py"),
+    "answers: decode JSON, check vectors": (
+        *("delivery/answer.py", "delivery/vector.py", "delivery/nesting.py", "delivery/usage.py"),
         *("delivery/verdict.py", "delivery/outcome.py"),
     ),
-    "rate limit, window, outage": (
-        *("limits/rate_limit.py", "limits/allowance.py", "limits/pace.py", "limits/flow.py"),
-        *("limits/limit_headers.py", "limits/retry_after.py", "limits/token_ratio.py"),
-        *("limits/model_limits.py", "limits/window.py", "limits/outage.py", "limits/bucket.py"),
-    ),
+    "rate limit, window, outage": ("limits/",),
     "deduplication": ("rendering/duplicates.py", "delivery/sharing.py"),
     "read and render": ("sources/", "rendering/", "delivery/intake.py"),
     "claims, outcomes and marks on disk": ("sinks/", "checkpoint/", "delivery/settlement.py", "delivery/settled.py"),
@@ -69,7 +65,6 @@ def measure(*, quick: bool = False) -> Section:
         ],
         remarks=[
             f"In all {sum(one.values()):.0f} us a record, and {sum(packed.values()):.1f} us a text.",
-            "A tenth of AsyncOpenAI would have to pay for aiohttp, the event loop and the answers alone.",
         ],
     )
 

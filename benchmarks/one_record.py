@@ -13,6 +13,7 @@ from rounds import Contender, interleaved, medians
 from section import Demand, Section, print_section
 
 OURS, OURS_512 = "**ours**, 64 in flight", "**ours**, 512 in flight, answers after 50 ms"
+OURS_AIOHTTP = "ours, all of it through aiohttp"
 
 
 def measure(*, quick: bool = False) -> Section:
@@ -46,7 +47,9 @@ def contenders(*, quick: bool) -> list[Contender]:
     return [
         ours(OURS, at_once, input=many, concurrency=64),
         ours(OURS_512, later, input=many, concurrency=512),
+        ours(OURS_AIOHTTP, at_once, input=many, through_aiohttp=True),
         peer("aiohttp_rows", at_once, input=many),
+        peer("pyreqwest", at_once, input=many),
         peer("aiohttp", at_once, input=many),
         peer("openai_aiohttp", at_once, input=some),
         peer("openai", at_once, input=few),

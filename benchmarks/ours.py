@@ -32,6 +32,7 @@ from airflow_provider_openai_dest.endpoints.files import UPLOAD_FILE
 from airflow_provider_openai_dest.endpoints.images import CREATE_IMAGE
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.manifest import Manifest
+from airflow_provider_openai_dest.operators import assembly
 from airflow_provider_openai_dest.operators.assembly import Delivery, Speed, Storage, new_dispatcher
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
 from airflow_provider_openai_dest.rendering.duplicates import Originals
@@ -41,6 +42,7 @@ from airflow_provider_openai_dest.rendering.request_form import RequestForm
 from airflow_provider_openai_dest.sources.files import FilesSource
 from airflow_provider_openai_dest.sources.record import Source
 from airflow_provider_openai_dest.sources.values import ValuesSource
+from airflow_provider_openai_dest.wire.aiohttp_wire import AiohttpWire
 
 PACKED = CREATE_EMBEDDING
 # Packs of one, so that each vector is still checked.
@@ -183,6 +185,7 @@ def main() -> None:
     parser.add_argument("--concurrency", type=int, default=64)
     parser.add_argument("--rpm", type=int)
     parser.add_argument("--tpm", type=int)
+    parser.add_argument("--through-aiohttp", action="store_true", help="send nothing directly")
     parser.add_argument("--parts-at-once", type=int, default=8)
     parser.add_argument("--md5", action="store_true", help="hash the file, so that the API can compare")
     parser.add_argument("--api-key", default=API_KEY)
@@ -191,6 +194,8 @@ def main() -> None:
     arguments = parser.parse_args()
 
     logging.basicConfig(level=logging.WARNING)
+    if arguments.through_aiohttp:
+        assembly.new_wire = AiohttpWire
     wait_until(arguments.start_at)
     cost = Cost()
     if arguments.what in EACH:

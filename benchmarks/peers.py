@@ -258,6 +258,26 @@ def aiohttp_rows(job: Job) -> None:
     asyncio.run(run())
 
 
+def pyreqwest(job: Job) -> None:
+    """Run one client of pyreqwest, which is Rust's; JSON and vector decoded by the standard library."""
+    from pyreqwest.client import ClientBuilder
+
+    job.begin()
+
+    async def run() -> None:
+        async with ClientBuilder().build() as client:
+
+            async def embed(text: Text) -> Any:
+                request = client.post(f"{job.base_url}/embeddings").headers(_headers(job)).body_json(_body(text))
+                answer = await request.build().send()
+                content = bytes(await answer.bytes())
+                return _vectors(json.loads(content)) if answer.status == 200 else _lose(answer.status)
+
+            await send_all(job, embed)
+
+    asyncio.run(run())
+
+
 def retry_after(job: Job) -> None:
     """Run one aiohttp session whose every worker waits as a 429 says and sends again."""
     _import_aiohttp()
@@ -366,6 +386,7 @@ PEERS = {
     "official_operator": Peer(official_operator, "official OpenAIEmbeddingOperator.execute", _SENDS),
     "httpx": Peer(httpx, "httpx.AsyncClient", _SENDS),
     "aiohttp": Peer(aiohttp, "aiohttp", _SENDS),
+    "pyreqwest": Peer(pyreqwest, "pyreqwest", _SENDS),
     "aiohttp_rows": Peer(aiohttp_rows, "aiohttp + msgspec, by hand", "read, send, decode, rows on disk"),
     "retry_after": Peer(retry_after, "aiohttp, each worker obeys Retry-After", _SENDS),
     "litellm": Peer(litellm, "LiteLLM aembedding", _SENDS, venv="venv-litellm"),
