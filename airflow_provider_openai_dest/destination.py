@@ -246,14 +246,16 @@ class Destination:
         if conclusion.may_pass_halved and (halves := self._renderer.split(request, conclusion.error)):
             self._remember_billed(request, conclusion)
             return halves
-        reading, held = partial(self._read, self._endpoint, request, conclusion), _bytes_of(conclusion)
-        outcomes = await asyncio.to_thread(reading) if request.pack and request.pack.is_averaged else reading()
+        held = _bytes_of(conclusion)
+        if request.pack and request.pack.is_averaged:
+            outcomes = await asyncio.to_thread(self._read, self._endpoint, request, conclusion)
+        else:
+            outcomes = self._read(self._endpoint, request, conclusion)
         if self._billing:
             outcomes = self._billing.billed(request, conclusion, outcomes)
         if request.following and (first := outcomes[0]).status is Status.DELIVERED:
             self._remember_billed(request, conclusion)
             return [await asyncio.to_thread(request.following, first.answer["data"], first.usage, first.cost)]
-        del reading
         size = size_of(self._endpoint, request, conclusion)
         del conclusion  # the bytes of the answer are not needed any more
         outcomes += self._sharing.ended(request.claim, outcomes, size)

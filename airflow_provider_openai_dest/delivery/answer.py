@@ -207,7 +207,9 @@ def _is_list(member: Member) -> bool:
 
 
 def _checked(item: Mapping[str, Any], vector_field: str | None, length: int | None) -> dict[str, Any]:
-    fields = {name: value for name, value in item.items() if name not in ("index", "object")}
+    fields = dict(item)
+    fields.pop("index", None)
+    fields.pop("object", None)
     if vector_field is not None:
         fields[vector_field] = checked_vector(fields.get(vector_field), length)
     return fields

@@ -166,7 +166,8 @@ class Dispatcher:
         async for request in requests:
             if self._flights.add(request):
                 self._changed.set()
-            await self._flights.has_room()
+            if self._flights.is_full:
+                await self._flights.room()
         self._flights.end()
         self._changed.set()
 

@@ -94,9 +94,14 @@ class Flights:
         self._fresh_bytes += _bytes_of(request)
         return len(self._fresh) == 1
 
-    async def has_room(self) -> None:
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more should be read ahead now."""
+        return (self._fresh_records >= AHEAD_RECORDS or self._fresh_bytes >= AHEAD_BYTES) and not self._is_stopped
+
+    async def room(self) -> None:
         """Wait until more may be read ahead."""
-        while (self._fresh_records >= AHEAD_RECORDS or self._fresh_bytes >= AHEAD_BYTES) and not self._is_stopped:
+        while self.is_full:
             self._room.clear()
             await self._room.wait()
 

@@ -78,24 +78,29 @@ class Settlement:
         self._waiting_answers += len(outcomes)
         self._at_risk += len(outcomes)
         written = self._written
-        await self.put(outcomes, held=held, until_written=until_written)
+        if self._take(outcomes, held, until_written=until_written):
+            await written.wait()
         while self._at_risk > self._most_at_risk and not written.is_set():
             self._is_due.set()
             await self._being_written.wait()
 
     async def put(self, outcomes: Sequence[Outcome], *, held: int = 0, until_written: bool = False) -> None:
         """Take outcomes; waits while the sinks are behind."""
+        written = self._written
+        if self._take(outcomes, held, until_written=until_written):
+            await written.wait()
+
+    def _take(self, outcomes: Sequence[Outcome], held: int, *, until_written: bool) -> bool:
+        """Take outcomes; True when the sinks are behind."""
         self._waiting += outcomes
         self.taken += len(outcomes)
         self._held += held
-        written = self._written
         is_full = until_written or self._held >= QUEUE_BYTES or len(self._waiting) >= QUEUE_LIMIT
         if is_full or self._is_hurried or len(self._waiting) >= self._flush.records:
             self._is_due.set()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._flush.seconds, self._is_due.set)
-        if is_full:
-            await written.wait()
+        return is_full
 
     def hurry(self) -> None:
         """Write what is waiting now, and from now on whatever comes at once: the process may soon be killed."""

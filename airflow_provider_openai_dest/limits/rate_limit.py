@@ -136,8 +136,8 @@ class RateLimit:
         """
         self.settle()
         if used is not None:
-            self._ratio.learn(ticket.tokens, used)
-            self._tokens.give_back(ticket.amounts[1] - self._ratio.believable(ticket.tokens, used))
+            believed = self._ratio.learn(ticket.tokens, used)
+            self._tokens.give_back(ticket.amounts[1] - believed)
         for (name, allowance), mark in zip(self._allowances, ticket.marks, strict=False):
             if told := read_limit(headers, name):
                 allowance.observe(mark, told, ticket.sent, now)

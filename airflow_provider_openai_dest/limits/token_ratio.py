@@ -19,18 +19,20 @@ class TokenRatio:
         self._estimated = self._used = 0.0
         self._factor = 1.0
 
-    def learn(self, estimated: int, used: int) -> None:
-        """Take what an answer says; older ones count less and less."""
+    def learn(self, estimated: int, used: int) -> float:
+        """Take what an answer says, and give as much of it as can be true; older ones count less and less."""
+        believed = _believable(estimated, used)
         if estimated > 0 < used:
             self._estimated = self._estimated * FADING + estimated
-            self._used = self._used * FADING + self.believable(estimated, used)
+            self._used = self._used * FADING + believed
             self._factor = self._used / self._estimated * CAUTION
+        return believed
 
     def expected(self, estimated: int) -> float:
         """Give what to reserve."""
         return estimated * self._factor
 
-    @staticmethod
-    def believable(estimated: int, used: int) -> float:
-        """Give what was used as far as it can be true: the number comes from a server."""
-        return min(max(used, LOWEST * estimated), HIGHEST * max(1, estimated)) if used > 0 else 0.0
+
+def _believable(estimated: int, used: int) -> float:
+    """Give what was used as far as it can be true: the number comes from a server."""
+    return min(max(used, LOWEST * estimated), HIGHEST * max(1, estimated)) if used > 0 else 0.0

@@ -66,7 +66,7 @@ class RequestForm:
 
     def checked(self, body: Any) -> Any:
         """Set the endpoint's defaults and refuse a body with faults, before it costs money; all of them are named."""
-        if not isinstance(body, Mapping):
+        if not isinstance(body, (dict, Mapping)):  # a dict is told ten times as fast
             if self.endpoint.required:
                 raise RecordError("not_an_object", f"the body of {self.endpoint.name} must be an object")
             return body
@@ -98,10 +98,11 @@ class RequestForm:
     ) -> RenderedRequest:
         """Put a rendered body into a request; raises RecordError when it can't be written exactly."""
         has_body = self.endpoint.content != "none"
-        fields = dict(body) if isinstance(body, Mapping) else {}
+        is_object = isinstance(body, (dict, Mapping))
+        fields = dict(body) if is_object else {}
         model, images = fields.get("model"), self.endpoint.images_field
         url = self.target.fill(records[0].data, fields, body_is_query=not has_body)
-        content, content_type = self._content(fields if isinstance(body, Mapping) else body, files)
+        content, content_type = self._content(fields if is_object else body, files)
         return RenderedRequest(
             records=records,
             method=self.endpoint.method,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
+from functools import lru_cache
 
 import httptools
 
@@ -23,6 +24,11 @@ PIECE_OVERHEAD_BYTES = 64
 
 INTERIM = 1
 """A status of this class is no answer yet: https://www.rfc-editor.org/rfc/rfc9110#section-15.2."""
+
+
+@lru_cache(256)  # the names are the same in each answer
+def _lower_case(name: bytes) -> str:
+    return name.decode("latin-1").lower()
 
 
 class BrokenAnswerError(NoAnswerError):
@@ -178,7 +184,7 @@ class Http1Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take one header; the first one holds where a name comes again."""
-        self._fields.setdefault(name.decode("latin-1").lower(), value.decode("utf-8", "surrogateescape"))
+        self._fields.setdefault(_lower_case(name), value.decode("latin-1"))
 
     def on_headers_complete(self) -> None:
         """Find how the content is to be read."""
