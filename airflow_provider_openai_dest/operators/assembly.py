@@ -30,6 +30,7 @@ from airflow_provider_openai_dest.delivery.budget import NOTHING, Budget
 from airflow_provider_openai_dest.delivery.clock import SystemClock
 from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher
 from airflow_provider_openai_dest.delivery.extraction import Extraction
+from airflow_provider_openai_dest.delivery.garbage import rare_collections
 from airflow_provider_openai_dest.delivery.meter import Meter
 from airflow_provider_openai_dest.delivery.outcome import Outcome
 from airflow_provider_openai_dest.delivery.preview import Preview
@@ -210,7 +211,8 @@ class Delivery:
 
     def run(self, source: Source) -> Manifest:
         """Send the source, forward the outcomes, and put the manifest beside the results."""
-        manifest = self._destination.run(self._watched(source))
+        with rare_collections():
+            manifest = self._destination.run(self._watched(source))
         manifest.origin = self._log.scope.as_row()
         manifest.delivery = self._log.number
         if manifest.delivered or manifest.rejected:

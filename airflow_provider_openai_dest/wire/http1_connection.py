@@ -113,10 +113,9 @@ class Http1Connection(asyncio.Protocol):
                 raise self._error
             waiter = self._waiter = self._loop.create_future()
             await waiter
-        piece = b"".join(self._body)
-        self._body.clear()
-        self._held = 0
-        if self._is_paused:
+        piece = self._body.pop(0)
+        self._held -= len(piece)
+        if self._is_paused and not self._held:
             self._is_paused = False
             self._transport.resume_reading()
         return piece
