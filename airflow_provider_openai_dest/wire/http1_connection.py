@@ -22,6 +22,9 @@ MAX_HELD_BYTES = 256 * 1024
 PIECE_OVERHEAD_BYTES = 64
 """What a piece of content takes beside its bytes: chunks may have one byte each."""
 
+FEW_PIECES = 64
+"""So many are given one by one, as copying them would hold them twice; more are small, and given as one."""
+
 INTERIM = 1
 """A status of this class is no answer yet: https://www.rfc-editor.org/rfc/rfc9110#section-15.2."""
 
@@ -113,8 +116,12 @@ class Http1Connection(asyncio.Protocol):
                 raise self._error
             waiter = self._waiter = self._loop.create_future()
             await waiter
-        piece = self._body.pop(0)
-        self._held -= len(piece)
+        if len(self._body) > FEW_PIECES:
+            piece = b"".join(self._body)
+            self._body.clear()
+        else:
+            piece = self._body.pop(0)
+        self._held = self._held - len(piece) - PIECE_OVERHEAD_BYTES if self._body else 0
         if self._is_paused and not self._held:
             self._is_paused = False
             self._transport.resume_reading()

@@ -12,7 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_openai_dest.wire.answer_bytes import LARGE_BYTES
-from airflow_provider_openai_dest.wire.http1_connection import MAX_HELD_BYTES, BrokenAnswerError, Http1Connection
+from airflow_provider_openai_dest.wire.http1_connection import (
+    FEW_PIECES,
+    MAX_HELD_BYTES,
+    BrokenAnswerError,
+    Http1Connection,
+)
 from tests.core.scripted_server import said
 
 T = TypeVar("T")
@@ -169,19 +174,23 @@ def test_no_bytes_at_all_raise_anything_else(garbage: bytes, cut: int) -> None:
 
 
 def test_a_server_must_wait_while_nobody_takes_the_pieces() -> None:
-    """So much is held, and reading goes on when it is taken."""
+    """So much is held, and reading goes on when all of it is taken."""
 
-    async def exchanged() -> tuple[bool, bool, int]:
+    async def exchanged() -> list[bool]:
         connection, transport = connected(0)
         exchange = await begun(connection)
         connection.data_received(said(b"", Content_Length=str(2 * MAX_HELD_BYTES)))
-        connection.data_received(b"x" * MAX_HELD_BYTES)
-        waits = not transport.is_reading
+        reads = [transport.is_reading]
+        for _ in range(2):
+            connection.data_received(b"x" * (MAX_HELD_BYTES // 2))
+            reads.append(transport.is_reading)
         assert await exchange is None
-        piece = await anext(connection)
-        return waits, transport.is_reading, len(piece)
+        for _ in range(2):
+            assert MAX_HELD_BYTES // 2 == len(await anext(connection))
+            reads.append(transport.is_reading)
+        return reads
 
-    assert (True, True, MAX_HELD_BYTES) == run(exchanged())
+    assert [True, True, False, False, True] == run(exchanged())
 
 
 def test_tiny_chunks_are_not_held_for_ever() -> None:
@@ -198,6 +207,20 @@ def test_tiny_chunks_are_not_held_for_ever() -> None:
         return chunks
 
     assert run(held()) < LARGE_BYTES // 50
+
+
+@pytest.mark.parametrize(("pieces", "given"), [(FEW_PIECES, 2), (FEW_PIECES + 1, 2 * FEW_PIECES + 2)])
+def test_many_pieces_are_given_as_one(pieces: int, given: int) -> None:
+    """They are small then, and each would take more room than its bytes with whoever collects them."""
+
+    async def exchanged() -> int:
+        connection, _ = connected(0)
+        exchange = await begun(connection)
+        connection.data_received(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"2\r\nab\r\n" * pieces)
+        assert await exchange is None
+        return len(await anext(connection))
+
+    assert given == run(exchanged())
 
 
 NOT_FREE = {
