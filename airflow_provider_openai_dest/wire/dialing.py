@@ -9,6 +9,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
 import aiohappyeyeballs
@@ -60,25 +61,47 @@ class Dialing:
         except TimeoutError as error:
             reason = f"no connection within {CONNECT_SECONDS:g} s"
             raise NoAnswerError(f"Cannot connect to {place}: {reason}", left=False) from error
-        except (OSError, UnicodeError) as error:
+        except (OSError, ValueError) as error:
             raise NoAnswerError(f"Cannot connect to {place}: {_reason(error)}", left=False) from error
 
     async def _dialled(self, place: Place, new_protocol: Callable[[], P]) -> P:
-        loop = asyncio.get_running_loop()
         dialled = await aiohappyeyeballs.start_connection(
             await self._found(place), happy_eyeballs_delay=NEXT_ADDRESS_SECONDS, interleave=1
         )
+        opening = asyncio.create_task(self._opened(dialled, place, new_protocol))
         try:
-            _, protocol = await loop.create_connection(
+            await asyncio.wait([opening])
+        except asyncio.CancelledError:
+            opening.add_done_callback(_abandon)
+            with suppress(OSError):
+                dialled.shutdown(socket.SHUT_RDWR)
+            raise
+        _, protocol = opening.result()
+        return protocol
+
+    async def _opened(
+        self, dialled: socket.socket, place: Place, new_protocol: Callable[[], P]
+    ) -> tuple[asyncio.Transport, P]:
+        """Give the socket to a transport, with TLS where the place has it.
+
+        It is never cancelled, but ends at once when the socket is shut down. Cancelled before the handshake, asyncio's
+        transport would go on with a file descriptor that by then is another connection's.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.create_connection(
                 new_protocol,
                 sock=dialled,
                 ssl=self._verify if place.is_tls else None,
-                server_hostname=(place.server_name or place.host) if place.is_tls else None,
+                server_hostname=(place.server_name or place.host).rstrip(".") if place.is_tls else None,
+                ssl_handshake_timeout=CONNECT_SECONDS if place.is_tls else None,
             )
         except BaseException:
-            dialled.close()
+            if isinstance(loop, asyncio.BaseEventLoop):
+                dialled.close()
+            else:  # uvloop has closed the descriptor itself, and a second time would close another connection
+                dialled.detach()
             raise
-        return protocol
 
     async def _found(self, place: Place) -> Addresses:
         """Ask for the addresses of a name, once for all who wait for them."""
@@ -88,6 +111,13 @@ class Dialing:
             asked = loop.create_task(_addresses(loop, place))
             self._addresses[place] = (loop.time(), asked)
         return await asyncio.shield(asked)
+
+
+def _abandon(opening: asyncio.Task[tuple[asyncio.Transport, P]]) -> None:
+    """Close what nobody waits for any more, should it have been opened."""
+    if not opening.cancelled() and opening.exception() is None:
+        transport, _ = opening.result()
+        transport.abort()
 
 
 async def _addresses(loop: asyncio.AbstractEventLoop, place: Place) -> Addresses:

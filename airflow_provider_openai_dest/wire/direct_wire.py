@@ -21,7 +21,7 @@ from airflow_provider_openai_dest.wire.reading import Reading
 from airflow_provider_openai_dest.wire.wire import NoAnswerError, Wire, WireReply, WireRequest, too_late
 
 IDLE_SECONDS = 15.0
-"""How long a connection may be idle and is used again: a server that closes it may do so in the same moment."""
+"""A server that closes an idle connection may do so in the very moment in which it is used again."""
 
 PORTS = {"http": 80, "https": 443}
 
@@ -61,15 +61,27 @@ class DirectWire:
         before it.
     :param verify: the TLS context.
     :param reading: how its answers are read.
+    :param idle_seconds: how long a connection may be idle and is used again.
     """
 
-    def __init__(self, wire: Wire, timeout: float, verify: ssl.SSLContext, reading: Reading) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        timeout: float,
+        verify: ssl.SSLContext,
+        reading: Reading,
+        *,
+        idle_seconds: float = IDLE_SECONDS,
+    ) -> None:
         self._wire = wire
         self._timeout = timeout
         self._reading = reading
+        self._idle_seconds = idle_seconds
         self._dialing = Dialing(verify)
         self._deadlines = Deadlines(timeout, Http1Connection.expire)
         self._idle: defaultdict[Place, list[Http1Connection]] = defaultdict(list)
+        self._open: set[Http1Connection] = set()
+        self._is_closed = False
 
     async def send(self, request: WireRequest) -> WireReply:
         """Send over a free connection, or a new one."""
@@ -83,11 +95,11 @@ class DirectWire:
         return await self._sent(request.method, target, head + content)
 
     async def aclose(self) -> None:
-        """Close every connection."""
-        for connections in self._idle.values():
-            for connection in connections:
-                connection.close()
+        """Close every connection; what is under way fails."""
+        self._is_closed = True
         self._idle.clear()
+        for connection in list(self._open):
+            self._close(connection)
         self._deadlines.close()
         await self._wire.aclose()
 
@@ -96,10 +108,13 @@ class DirectWire:
         if connection is not None and method in IDEMPOTENT:
             try:
                 return await self._exchanged(connection, target.place, request)
-            except BrokenAnswerError:
+            except BrokenAnswerError as broken:
                 if not connection.heard_nothing:
                     raise
-                connection = None
+                try:
+                    connection = await self._dialled(target.place)
+                except NoAnswerError as error:
+                    raise broken from error  # it may have left the first time
         if connection is None:
             connection = await self._dialled(target.place)
         return await self._exchanged(connection, target.place, request)
@@ -123,25 +138,34 @@ class DirectWire:
                 connection.used_at = loop.time()
                 self._idle[place].append(connection)
             else:
-                connection.close()
+                self._close(connection)
 
     def _free(self, place: Place) -> Http1Connection | None:
         """Give the connection that was used last, unless it may be closed by now."""
         connections = self._idle[place]
-        oldest = asyncio.get_running_loop().time() - IDLE_SECONDS
+        oldest = asyncio.get_running_loop().time() - self._idle_seconds
         while connections:
             connection = connections.pop()
             if connection.is_free and connection.used_at >= oldest:
                 return connection
-            connection.close()
+            self._close(connection)
         return None
 
     async def _dialled(self, place: Place) -> Http1Connection:
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._dialing.dialled(place, lambda: Http1Connection(self._reading.most_at_once))
+                connection = await self._dialing.dialled(place, lambda: Http1Connection(self._reading.most_at_once))
         except TimeoutError as error:
             raise NoAnswerError(too_late(self._timeout), left=False) from error
+        if self._is_closed or not connection.is_open:
+            connection.close()
+            raise NoAnswerError(f"the connection to {place} was closed before a request was sent", left=False)
+        self._open.add(connection)
+        return connection
+
+    def _close(self, connection: Http1Connection) -> None:
+        self._open.discard(connection)
+        connection.close()
 
 
 @lru_cache(1024)
@@ -165,11 +189,16 @@ def _head(request: WireRequest, target: Target, content_bytes: int) -> bytes | N
     method, headers = request.method, request.headers
     if method not in METHODS:
         return None
-    lines = [f"{method} {target.path} HTTP/1.1", f"host: {target.host}"]
+    lines = [f"{method} {target.path} HTTP/1.1"]
+    if "host" not in headers:
+        lines.append(f"host: {target.host}")
     lines += [f"{name}: {value}" for name, value in headers.items()]
     if "content-length" not in headers and (request.content is not None or method != "GET"):
         lines.append(f"content-length: {content_bytes}")
     head = "\r\n".join(lines)
     if head.count("\r") + head.count("\n") != 2 * (len(lines) - 1) or "\0" in head:
         return None
-    return f"{head}\r\n\r\n".encode()
+    try:
+        return f"{head}\r\n\r\n".encode()
+    except UnicodeEncodeError:
+        return None

@@ -14,15 +14,19 @@ import httptools
 from airflow_provider_openai_dest.wire.wire import NoAnswerError
 
 MAX_HEAD_BYTES = 64 * 1024
-"""How large the head of an answer may be."""
+"""How much may come without a byte of content: a head, the size of a chunk, or what follows the last one."""
 
 MAX_HELD_BYTES = 256 * 1024
 """How much of an answer that is read piece by piece is held before the server must wait."""
 
-FIRST_FINAL = 200
-"""A status below is no answer yet: https://www.rfc-editor.org/rfc/rfc9110#section-15.2."""
+PIECE_OVERHEAD_BYTES = 64
+"""What a piece of content takes beside its bytes: chunks may have one byte each."""
 
-SWITCHING = 101
+FEW_PIECES = 64
+"""So many are given one by one, as copying them would hold them twice; more are small, and given as one."""
+
+INTERIM = 1
+"""A status of this class is no answer yet: https://www.rfc-editor.org/rfc/rfc9110#section-15.2."""
 
 
 @lru_cache(256)  # the names are the same in each answer
@@ -53,29 +57,36 @@ class Http1Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._waiter: asyncio.Future[None] | None = None
         self._error: BrokenAnswerError | None = None
-        self._is_ended = self._is_whole = self._is_paused = False
+        self._is_ended = self._is_paused = False
         self.used_at = 0.0
         self._begin()
+        self._is_whole = True  # what comes before the first request is no answer to it
 
     def _begin(self) -> None:
         self.status = 0
         self.reason = b""
         self.headers: dict[str, str] = {}
+        self._fields = self.headers
         self._body: list[bytes] = []
         self._held = self._head_bytes = 0
         self._most = 0
         self._has_head = self._is_whole = self._is_in_pieces = False
 
     @property
+    def is_open(self) -> bool:
+        """Whether neither side has closed it."""
+        return not self._is_ended and not self._transport.is_closing()
+
+    @property
     def is_free(self) -> bool:
         """Whether another request may go over it."""
-        is_open = not self._is_ended and not self._transport.is_closing()
-        return is_open and self._is_whole and not self._transport.get_write_buffer_size()
+        is_done = self._is_whole and not self._is_paused
+        return is_done and self.is_open and not self._transport.get_write_buffer_size()
 
     @property
     def heard_nothing(self) -> bool:
         """Whether it ended before a byte of the answer came."""
-        return self._error is not None and not self._head_bytes
+        return self._error is not None and not self._has_head and not self._head_bytes
 
     async def exchange(self, request: bytes) -> bytes | None:
         """Send a request, and give the content of its answer; None when that is to be read piece by piece.
@@ -105,16 +116,20 @@ class Http1Connection(asyncio.Protocol):
                 raise self._error
             waiter = self._waiter = self._loop.create_future()
             await waiter
-        piece = self._body.pop(0)
-        self._held -= len(piece)
+        if len(self._body) > FEW_PIECES:
+            piece = b"".join(self._body)
+            self._body.clear()
+        else:
+            piece = self._body.pop(0)
+        self._held = self._held - len(piece) - PIECE_OVERHEAD_BYTES if self._body else 0
         if self._is_paused and not self._held:
             self._is_paused = False
             self._transport.resume_reading()
         return piece
 
     def close(self) -> None:
-        """Close it at once; nothing more is sent or read."""
-        self._is_ended = True
+        """Close it at once; nothing more is sent or read, and an exchange under way fails."""
+        self._fail("the connection was closed before the answer was whole")
         self._transport.abort()
 
     def expire(self) -> None:
@@ -141,30 +156,33 @@ class Http1Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read on."""
-        if not self._has_head:
-            self._head_bytes += len(data)
+        self._head_bytes += len(data)
         try:
             self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+        except httptools.HttpParserUpgrade:
+            self._fail("the answer is no HTTP: it changes the protocol")
+            self.close()
+        except httptools.HttpParserError as error:
             self._fail(f"the answer is no HTTP: {error}")
             self.close()
         else:
-            if not self._has_head and self._head_bytes > MAX_HEAD_BYTES:
-                self._fail(f"the head of the answer has more than {MAX_HEAD_BYTES:,} bytes")
+            if self._head_bytes > MAX_HEAD_BYTES and not self._is_whole:
+                self._fail(f"the answer has more than {MAX_HEAD_BYTES:,} bytes without content")
                 self.close()
 
     def connection_lost(self, error: Exception | None) -> None:
         """End; an answer that tells no length is whole then."""
-        if self._has_head and not error and not self.headers.keys() & {"content-length", "transfer-encoding"}:
+        is_closed_by_server = not error and not self._is_ended
+        if is_closed_by_server and self._has_head and not self.headers.keys() & {"content-length", "transfer-encoding"}:
             self._is_whole = True
         self._fail(f"the connection was lost before the answer was whole: {error or 'the server closed it'}")
 
     # -- httptools -----------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        """Mark what nobody asked for: whatever it is, it may not be taken for the next answer."""
+        """Refuse what nobody asked for: it may neither change this answer nor be taken for the next one."""
         if self._is_whole:
-            self.close()
+            raise httptools.HttpParserError("nobody asked for it")
 
     def on_status(self, reason: bytes) -> None:
         """Take a piece of the words beside the status."""
@@ -172,13 +190,14 @@ class Http1Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take one header; the first one holds where a name comes again."""
-        self.headers.setdefault(_lower_case(name), value.decode("latin-1"))
+        self._fields.setdefault(_lower_case(name), value.decode("latin-1"))
 
     def on_headers_complete(self) -> None:
         """Find how the content is to be read."""
         self.status = self._parser.get_status_code()
-        if self.status >= FIRST_FINAL:
+        if self.status // 100 != INTERIM:
             self._has_head = True
+            self._fields = {}  # what follows the content is read by nobody
             self._most = self._most_at_once(self.status, self.headers)
             if not self._most:
                 self._is_in_pieces = True
@@ -187,7 +206,8 @@ class Http1Connection(asyncio.Protocol):
     def on_body(self, piece: bytes) -> None:
         """Take a piece of the content."""
         self._body.append(piece)
-        self._held += len(piece)
+        self._head_bytes = 0
+        self._held += len(piece) + PIECE_OVERHEAD_BYTES
         if self._held > self._most and not self._is_in_pieces:
             self._is_in_pieces = True
         if self._is_in_pieces:

@@ -33,7 +33,9 @@ class ScriptedServer:
     """What came, whole or half, and over how many connections."""
 
     play: Play
+    reads_bodies: bool = True
     url: str = ""
+    listener: asyncio.Server | None = None
     requests: list[Received] = field(default_factory=list)
     half: list[bytes] = field(default_factory=list)
     connections: list[asyncio.StreamWriter] = field(default_factory=list)
@@ -58,7 +60,8 @@ class ScriptedServer:
             head = await reader.readuntil(b"\r\n\r\n")
             line, *lines = head.decode().strip().split("\r\n")
             headers = {name.lower(): value.strip() for name, _, value in (text.partition(":") for text in lines)}
-            body = await reader.readexactly(int(headers.get("content-length", 0)))
+            length = int(headers.get("content-length", 0)) if self.reads_bodies else 0
+            body = await reader.readexactly(length)
         except asyncio.IncompleteReadError as error:
             if head or error.partial:
                 self.half.append(head + error.partial)
@@ -67,11 +70,14 @@ class ScriptedServer:
 
 
 @asynccontextmanager
-async def served(play: Play, tls: ssl.SSLContext | None = None) -> AsyncIterator[ScriptedServer]:
+async def served(
+    play: Play, tls: ssl.SSLContext | None = None, *, reads_bodies: bool = True
+) -> AsyncIterator[ScriptedServer]:
     """Serve while the block lasts, for some seconds at most."""
-    scripted = ScriptedServer(play)
+    scripted = ScriptedServer(play, reads_bodies)
     server = await asyncio.start_server(scripted.serve, "127.0.0.1", 0, ssl=tls)
     port = server.sockets[0].getsockname()[1]
+    scripted.listener = server
     scripted.url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
     try:
         async with asyncio.timeout(SECONDS):
@@ -116,6 +122,16 @@ def drips(*pieces: bytes) -> Play:
         while True:
             await asyncio.sleep(0.002)
             await says_bytes(b"x")(received)
+
+    return play
+
+
+def by_turns(*plays: Play) -> Play:
+    """Answer the first request like the first play, and so on; all that follow like the last one."""
+    turns = iter(plays)
+
+    async def play(received: Received) -> None:
+        await next(turns, plays[-1])(received)
 
     return play
 
