@@ -29,9 +29,15 @@ INTERIM = 1
 """A status of this class is no answer yet: https://www.rfc-editor.org/rfc/rfc9110#section-15.2."""
 
 
-@lru_cache(256)  # the names are the same in each answer
+LONGEST_KEPT = 64
+"""A longer name of a header is not kept from one answer to the next."""
+
+
 def _lower_case(name: bytes) -> str:
     return name.decode("latin-1").lower()
+
+
+_known = lru_cache(256)(_lower_case)  # the names are the same in each answer
 
 
 class BrokenAnswerError(NoAnswerError):
@@ -190,7 +196,8 @@ class Http1Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take one header; the first one holds where a name comes again."""
-        self._fields.setdefault(_lower_case(name), value.decode("latin-1"))
+        known = _known(name) if len(name) <= LONGEST_KEPT else _lower_case(name)
+        self._fields.setdefault(known, value.decode("latin-1"))
 
     def on_headers_complete(self) -> None:
         """Find how the content is to be read."""
