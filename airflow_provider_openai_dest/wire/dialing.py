@@ -22,6 +22,10 @@ NAME_SECONDS = 10.0
 NEXT_ADDRESS_SECONDS = 0.25
 """How long an address has before the next one is tried beside it."""
 
+KEEP_ALIVE_SECONDS = 60
+"""How often a silent connection shows that it lives: an answer may take ten minutes, and a NAT gateway of AWS forgets a
+connection after 350 s: https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-troubleshooting.html."""
+
 Addresses = Sequence[aiohappyeyeballs.AddrInfoType]
 
 P = TypeVar("P", bound=asyncio.Protocol)
@@ -68,6 +72,7 @@ class Dialing:
         dialled = await aiohappyeyeballs.start_connection(
             await self._found(place), happy_eyeballs_delay=NEXT_ADDRESS_SECONDS, interleave=1
         )
+        _keep_alive(dialled)
         opening = asyncio.create_task(self._opened(dialled, place, new_protocol))
         try:
             await asyncio.wait([opening])
@@ -111,6 +116,14 @@ class Dialing:
             asked = loop.create_task(_addresses(loop, place))
             self._addresses[place] = (loop.time(), asked)
         return await asyncio.shield(asked)
+
+
+def _keep_alive(dialled: socket.socket) -> None:
+    """Let the system send its probes."""
+    dialled.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL"):
+        if (option := getattr(socket, name, None)) is not None:  # not every system has them
+            dialled.setsockopt(socket.IPPROTO_TCP, option, KEEP_ALIVE_SECONDS)
 
 
 def _abandon(opening: asyncio.Task[tuple[asyncio.Transport, P]]) -> None:

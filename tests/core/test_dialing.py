@@ -13,7 +13,7 @@ import pytest
 import uvloop
 from msgspec.structs import replace
 
-from airflow_provider_openai_dest.wire.dialing import Dialing, Place
+from airflow_provider_openai_dest.wire.dialing import KEEP_ALIVE_SECONDS, Dialing, Place
 from airflow_provider_openai_dest.wire.wire import NoAnswerError, WireReply
 from tests.core.scripted_server import ScriptedServer, said, says, says_bytes, served
 from tests.core.test_wires import REQUEST, at, direct_wire, end_of
@@ -91,6 +91,28 @@ async def dialled(dialing: Dialing, place: Place) -> str:
         return str(error).replace(str(place.port), "80")
     opened[0].close()
     return "open"
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_silent_connection_shows_that_it_lives(loop: str) -> None:
+    """Else a gateway on the way forgets it while an answer takes its minutes."""
+
+    class Opened(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.transport = transport
+
+    async def run() -> list[int]:
+        async with served(says()) as server:
+            opened = await Dialing(CLIENT).dialled(place_of(server, LIVE), Opened)
+            options = opened.transport.get_extra_info("socket")
+            told = [
+                options.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+                options.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
+            ]
+            opened.transport.abort()
+            return told
+
+    assert [1, KEEP_ALIVE_SECONDS] == run_in(LOOPS[loop](), run())
 
 
 def dialled_by_name(*answers: list[str] | OSError, at_once: int = 1) -> tuple[list[str], list[str]]:
