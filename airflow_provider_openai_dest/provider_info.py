@@ -48,7 +48,7 @@ _OPENAI_DEST_FIELDS = {
     },
     "timeout": {
         "label": "Timeout, seconds",
-        "description": "Total time of one request in seconds. Empty: 600.",
+        "description": "Total time of one request in seconds, beside up to 10 for a new connection. Empty: 600.",
         "schema": {"type": ["number", "null"], "minimum": 1, "maximum": 86400},
     },
     "default_headers": {

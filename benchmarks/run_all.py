@@ -50,7 +50,7 @@ MEASURES: dict[str, Callable[..., Section]] = {
 }
 OF_OURS = ("apache-airflow", "httpx", "aiohttp", "uvloop", "httptools", "msgspec", "pybase64", "pydantic")
 OF_PEERS = {
-    "venv": ("apache-airflow-providers-openai", "openai", "aiohttp", "httpx", "httpx-aiohttp"),
+    "venv": ("apache-airflow-providers-openai", "openai", "aiohttp", "httpx", "httpx-aiohttp", "pyreqwest"),
     "venv-litellm": ("litellm", "openai"),
 }
 _PRINT_VERSIONS = """

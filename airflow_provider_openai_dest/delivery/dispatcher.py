@@ -167,7 +167,7 @@ class Dispatcher:
             if self._flights.add(request):
                 self._changed.set()
             if self._flights.is_full:
-                await self._flights.room()
+                await self._flights.wait_for_room()
         self._flights.end()
         self._changed.set()
 

@@ -99,7 +99,7 @@ class Flights:
         """Whether nothing more should be read ahead now."""
         return (self._fresh_records >= AHEAD_RECORDS or self._fresh_bytes >= AHEAD_BYTES) and not self._is_stopped
 
-    async def room(self) -> None:
+    async def wait_for_room(self) -> None:
         """Wait until more may be read ahead."""
         while self.is_full:
             self._room.clear()

@@ -1,4 +1,4 @@
-"""The wire over aiohttp: the least CPU a request that a well-kept library was measured to cost.
+"""The wire over aiohttp: what the direct wire leaves, which is files, large bodies, proxies, and all that is odd.
 
 https://docs.aiohttp.org/en/stable/client_reference.html
 """
@@ -8,14 +8,16 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from airflow_provider_openai_dest.rendering.multipart import MultipartBody
+from airflow_provider_openai_dest.wire.dialing import new_socket
 from airflow_provider_openai_dest.wire.reading import Reading
 from airflow_provider_openai_dest.wire.wire import (
     CONNECT_SECONDS,
     NoAnswerError,
+    Secrets,
     UnreadableBodyError,
     WireReply,
     WireRequest,
@@ -57,25 +59,17 @@ class AiohttpWire:
         self._reading = reading
         self._proxy = proxy
         self._session: aiohttp.ClientSession | None = None
-        http, self._url = _imported()
-        self._aiohttp = http
-        self._never_left = (
-            http.ClientConnectorError,
-            http.ConnectionTimeoutError,
-            http.ClientHttpProxyError,
-            http.NonHttpUrlClientError,
-            ValueError,
-        )
 
     async def send(self, request: WireRequest) -> WireReply:
         """Send over a free connection, or a new one."""
+        http, url = _imported()
         session = self._session = self._session or self._new_session()
         try:
             async with (
                 asyncio.timeout(self._timeout) as deadline,
                 session.request(
                     request.method,
-                    self._url(request.url, encoded=True),
+                    url(request.url, encoded=True),
                     headers=request.headers,
                     data=_data(request.content),
                     proxy=self._proxy,
@@ -84,7 +78,7 @@ class AiohttpWire:
                 ) as response,
             ):
                 return await self._read(response, deadline)
-        except (self._aiohttp.ClientError, OSError, ValueError) as error:
+        except (http.ClientError, OSError, ValueError) as error:
             raise self._no_answer(error) from error
 
     async def aclose(self) -> None:
@@ -93,11 +87,12 @@ class AiohttpWire:
             await self._session.close()
 
     def _new_session(self) -> aiohttp.ClientSession:
-        session: aiohttp.ClientSession = self._aiohttp.ClientSession(
-            connector=self._aiohttp.TCPConnector(limit=0, ssl=self._verify),
-            timeout=self._aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS),
+        http, _ = _imported()
+        session: aiohttp.ClientSession = http.ClientSession(
+            connector=http.TCPConnector(limit=0, ssl=self._verify, socket_factory=new_socket),
+            timeout=http.ClientTimeout(sock_connect=CONNECT_SECONDS),
             skip_auto_headers=("accept", "accept-encoding", "content-type", "user-agent"),
-            cookie_jar=self._aiohttp.DummyCookieJar(),
+            cookie_jar=http.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
         )
@@ -107,18 +102,26 @@ class AiohttpWire:
         headers: dict[str, str] = {}
         for name, value in response.headers.items():
             headers.setdefault(name.lower(), value)
-        pieces = _Pieces(response.content, self._no_answer)
+        pieces = _Pieces(response.content, self._reading.secrets)
         return await self._reading.in_pieces(response.status, headers, response.reason or "", pieces, deadline)
 
     def _no_answer(self, error: Exception) -> NoAnswerError:
         if isinstance(error.__cause__, UnreadableBodyError):
             return error.__cause__
-        left = not (isinstance(error, self._never_left) or str(error.__cause__) == CLOSED_BEFORE)
+        http, _ = _imported()
+        never_left = (
+            http.ClientConnectorError,
+            http.ConnectionTimeoutError,
+            http.ClientHttpProxyError,
+            http.NonHttpUrlClientError,
+            ValueError,
+        )
+        left = not (isinstance(error, never_left) or str(error.__cause__) == CLOSED_BEFORE)
         if isinstance(error, TimeoutError) and left:
             return NoAnswerError(too_late(self._timeout), left=True)
-        if isinstance(error, self._aiohttp.ClientHttpProxyError):  # its own words hold the proxy's password
+        if isinstance(error, http.ClientHttpProxyError):  # its own words hold the proxy's password
             return NoAnswerError(f"the proxy refuses the tunnel with HTTP {error.status}", left=False)
-        if isinstance(error, self._aiohttp.ClientResponseError):  # its own words hold the URL
+        if isinstance(error, http.ClientResponseError):  # its own words hold the URL
             return NoAnswerError(
                 f"the answer is no HTTP: {self._reading.secrets.cut_from_text(error.message)}", left=left
             )
@@ -128,9 +131,9 @@ class AiohttpWire:
 class _Pieces:
     """The content of an answer as it comes."""
 
-    def __init__(self, content: aiohttp.StreamReader, no_answer: Callable[[Exception], NoAnswerError]) -> None:
+    def __init__(self, content: aiohttp.StreamReader, secrets: Secrets) -> None:
         self._content = content
-        self._no_answer = no_answer
+        self._secrets = secrets
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -139,7 +142,7 @@ class _Pieces:
         try:
             piece = await self._content.readany()
         except Exception as error:
-            raise self._no_answer(error) from error
+            raise NoAnswerError(self._secrets.cut_from_text(reason_of(error)), left=True) from error
         if not piece:
             raise StopAsyncIteration
         return piece

@@ -10,6 +10,7 @@ import socket
 import ssl
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import count
 from typing import NamedTuple, TypeVar
 
 import aiohappyeyeballs
@@ -55,24 +56,28 @@ class Dialing:
 
     def __init__(self, verify: ssl.SSLContext) -> None:
         self._verify = verify
-        self._addresses: dict[Place, tuple[float, asyncio.Future[Addresses]]] = {}
+        self._asked: dict[Place, tuple[float, asyncio.Future[Addresses]]] = {}
+        self._turns = count()
 
     async def dialled(self, place: Place, new_protocol: Callable[[], P]) -> P:
-        """Open a connection; NoAnswerError when that takes longer than :data:`~.wire.CONNECT_SECONDS`, or fails."""
+        """Open a connection; NoAnswerError when that fails, or takes longer than :data:`~.wire.CONNECT_SECONDS`.
+
+        The search for the name's addresses is not counted.
+        """
         try:
+            addresses = await self._found(place)
             async with asyncio.timeout(CONNECT_SECONDS):
-                return await self._dialled(place, new_protocol)
+                return await self._dialled(place, addresses, new_protocol)
         except TimeoutError as error:
             reason = f"no connection within {CONNECT_SECONDS:g} s"
             raise NoAnswerError(f"Cannot connect to {place}: {reason}", left=False) from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RuntimeError) as error:  # uvloop has a RuntimeError for some addresses
             raise NoAnswerError(f"Cannot connect to {place}: {_reason(error)}", left=False) from error
 
-    async def _dialled(self, place: Place, new_protocol: Callable[[], P]) -> P:
+    async def _dialled(self, place: Place, addresses: Addresses, new_protocol: Callable[[], P]) -> P:
         dialled = await aiohappyeyeballs.start_connection(
-            await self._found(place), happy_eyeballs_delay=NEXT_ADDRESS_SECONDS, interleave=1
+            addresses, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS, interleave=1, socket_factory=new_socket
         )
-        _keep_alive(dialled)
         opening = asyncio.create_task(self._opened(dialled, place, new_protocol))
         try:
             await asyncio.wait([opening])
@@ -109,21 +114,28 @@ class Dialing:
             raise
 
     async def _found(self, place: Place) -> Addresses:
-        """Ask for the addresses of a name, once for all who wait for them."""
+        """Give the addresses of a name, asked for once, and each time from another one on: so all get a share."""
         loop = asyncio.get_running_loop()
-        asked_at, asked = self._addresses.get(place, (0.0, None))
-        if asked is None or loop.time() - asked_at > NAME_SECONDS or (asked.done() and asked.exception() is not None):
+        asked_at, asked = self._asked.get(place, (0.0, None))
+        is_old = loop.time() - asked_at > NAME_SECONDS
+        if asked is None or (asked.done() and (is_old or asked.exception() is not None)):
             asked = loop.create_task(_addresses(loop, place))
-            self._addresses[place] = (loop.time(), asked)
-        return await asyncio.shield(asked)
+            self._asked[place] = (loop.time(), asked)
+        addresses = await asyncio.shield(asked)
+        first = next(self._turns) % len(addresses)
+        return [*addresses[first:], *addresses[:first]]
 
 
-def _keep_alive(dialled: socket.socket) -> None:
-    """Let the system send its probes."""
-    dialled.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL"):
-        if (option := getattr(socket, name, None)) is not None:  # not every system has them
-            dialled.setsockopt(socket.IPPROTO_TCP, option, KEEP_ALIVE_SECONDS)
+def new_socket(address: aiohappyeyeballs.AddrInfoType) -> socket.socket:
+    """Make the socket of a connection, which shows that it lives."""
+    family, kind, protocol, _, _ = address
+    made = socket.socket(family, kind, protocol)
+    with suppress(OSError):  # not every system has all of these
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL"):
+            if (option := getattr(socket, name, None)) is not None:
+                made.setsockopt(socket.IPPROTO_TCP, option, KEEP_ALIVE_SECONDS)
+    return made
 
 
 def _abandon(opening: asyncio.Task[tuple[asyncio.Transport, P]]) -> None:
@@ -134,7 +146,10 @@ def _abandon(opening: asyncio.Task[tuple[asyncio.Transport, P]]) -> None:
 
 
 async def _addresses(loop: asyncio.AbstractEventLoop, place: Place) -> Addresses:
-    return await loop.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
+    found = await loop.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+    if not found:
+        raise OSError(f"the name {place.host} has no address")
+    return found
 
 
 def _reason(error: Exception) -> str:

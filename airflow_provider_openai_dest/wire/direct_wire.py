@@ -13,15 +13,15 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from airflow_provider_openai_dest.wire.aiohttp_wire import AiohttpWire
+from airflow_provider_openai_dest.wire.aiohttp_wire import PIECE_BYTES, AiohttpWire
 from airflow_provider_openai_dest.wire.deadlines import Deadlines
 from airflow_provider_openai_dest.wire.dialing import Dialing, Place
 from airflow_provider_openai_dest.wire.http1_connection import BrokenAnswerError, Http1Connection
 from airflow_provider_openai_dest.wire.reading import Reading
 from airflow_provider_openai_dest.wire.wire import NoAnswerError, Wire, WireReply, WireRequest, too_late
 
-IDLE_SECONDS = 15.0
-"""A server that closes an idle connection may do so in the very moment in which it is used again."""
+IDLE_SECONDS = 4.0
+"""A server that closes an idle connection may do so just when it is used again; uvicorn closes them after 5 s."""
 
 PORTS = {"http": 80, "https": 443}
 
@@ -29,9 +29,6 @@ IDEMPOTENT = frozenset({"GET", "PUT", "DELETE"})
 """They are sent again over a new connection when an idle one turns out to be closed: RFC 9110, 9.2.2."""
 
 METHODS = IDEMPOTENT | {"POST", "PATCH"}
-
-MOST_CONTENT_BYTES = 256 * 1024
-"""A larger body goes by the wire below, piece by piece."""
 
 
 def new_wire(timeout: float, verify: ssl.SSLContext, reading: Reading, proxy: str | None = None) -> Wire:
@@ -87,7 +84,7 @@ class DirectWire:
         """Send over a free connection, or a new one."""
         content = request.content or b""
         target = _target(request.url, request.server_name)
-        if target is None or not isinstance(content, bytes) or len(content) > MOST_CONTENT_BYTES:
+        if target is None or not isinstance(content, bytes) or len(content) > PIECE_BYTES:
             return await self._wire.send(request)
         head = _head(request, target, len(content))
         if head is None:
@@ -135,10 +132,17 @@ class DirectWire:
         finally:
             self._deadlines.end(connection)
             if connection.is_free:
-                connection.used_at = loop.time()
-                self._idle[place].append(connection)
+                self._put_back(connection, place, loop.time())
             else:
                 self._close(connection)
+
+    def _put_back(self, connection: Http1Connection, place: Place, now: float) -> None:
+        """Keep it for the next request, and close those that have waited for one too long."""
+        connection.used_at = now
+        connections = self._idle[place]
+        while connections and connections[0].used_at < now - self._idle_seconds:
+            self._close(connections.pop(0))
+        connections.append(connection)
 
     def _free(self, place: Place) -> Http1Connection | None:
         """Give the connection that was used last, unless it may be closed by now."""

@@ -59,10 +59,14 @@ class Http1Connection(asyncio.Protocol):
     def __init__(self, most_at_once: Callable[[int, Mapping[str, str]], int]) -> None:
         self._most_at_once = most_at_once
         self._parser = httptools.HttpResponseParser(self)
+        # An answer that is paid for is not lost by how its head is written. aiohttp reads it so, too.
+        self._parser.set_dangerous_leniencies(
+            lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
+        )
         self._transport: asyncio.Transport
         self._loop = asyncio.get_running_loop()
         self._waiter: asyncio.Future[None] | None = None
-        self._error: BrokenAnswerError | None = None
+        self._broken = ""
         self._is_ended = self._is_paused = False
         self.used_at = 0.0
         self._begin()
@@ -92,7 +96,7 @@ class Http1Connection(asyncio.Protocol):
     @property
     def heard_nothing(self) -> bool:
         """Whether it ended before a byte of the answer came."""
-        return self._error is not None and not self._has_head and not self._head_bytes
+        return self._broken != "" and not self._has_head and not self._head_bytes
 
     async def exchange(self, request: bytes) -> bytes | None:
         """Send a request, and give the content of its answer; None when that is to be read piece by piece.
@@ -103,11 +107,11 @@ class Http1Connection(asyncio.Protocol):
         self._transport.write(request)
         waiter = self._waiter = self._loop.create_future()
         await waiter
-        if self._error is not None:
-            raise self._error
+        if self._broken:
+            raise BrokenAnswerError(self._broken)
         if self._is_in_pieces:
             return None
-        body = self._body
+        body, self._body = self._body, []  # an idle connection holds no answer
         return body[0] if len(body) == 1 else b"".join(body)
 
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -118,8 +122,8 @@ class Http1Connection(asyncio.Protocol):
         while not self._body:
             if self._is_whole:
                 raise StopAsyncIteration
-            if self._error is not None:
-                raise self._error
+            if self._broken:
+                raise BrokenAnswerError(self._broken)
             waiter = self._waiter = self._loop.create_future()
             await waiter
         if len(self._body) > FEW_PIECES:
@@ -150,8 +154,8 @@ class Http1Connection(asyncio.Protocol):
 
     def _fail(self, reason: str) -> None:
         self._is_ended = True
-        if not self._is_whole and self._error is None:
-            self._error = BrokenAnswerError(reason)
+        if not self._is_whole and not self._broken:
+            self._broken = reason
         self._wake()
 
     # -- asyncio.Protocol ----------------------------------------------------------------------------
@@ -182,6 +186,7 @@ class Http1Connection(asyncio.Protocol):
         if is_closed_by_server and self._has_head and not self.headers.keys() & {"content-length", "transfer-encoding"}:
             self._is_whole = True
         self._fail(f"the connection was lost before the answer was whole: {error or 'the server closed it'}")
+        del self._parser  # it holds this connection, which holds it
 
     # -- httptools -----------------------------------------------------------------------------------
 

@@ -40,7 +40,7 @@ class Reading:
         *,
         collects_streams: bool = False,
     ) -> None:
-        self.max_answer_bytes = max_answer_bytes
+        self._max_answer_bytes = max_answer_bytes
         self.secrets = Secrets(secrets)
         self._collects_streams = collects_streams
         self._places = asyncio.Semaphore(LARGE_ANSWERS)
@@ -51,7 +51,7 @@ class Reading:
             return 0
         if not OK <= status < REDIRECT:
             return MAX_REFUSAL_BYTES
-        return 0 if self._is_stream(headers) else min(LARGE_BYTES, self.max_answer_bytes)
+        return 0 if self._is_stream(headers) else min(LARGE_BYTES, self._max_answer_bytes)
 
     def whole(self, status: int, headers: Mapping[str, str], reason: str, content: bytes) -> WireReply:
         """Give an answer of which no more than :meth:`most_at_once` came."""
@@ -85,7 +85,7 @@ class Reading:
                 status, content = collected.status or status, collected.content
                 headers = {**headers, **collected.headers}
             else:
-                content = await read_content(pieces, encoding, max_bytes=self.max_answer_bytes, make_room=room.take)
+                content = await read_content(pieces, encoding, max_bytes=self._max_answer_bytes, make_room=room.take)
         except BaseException:
             room.release()
             raise
@@ -99,7 +99,7 @@ class Reading:
             await read_content(
                 _until_over(pieces, answer),
                 encoding,
-                max_bytes=self.max_answer_bytes,
+                max_bytes=self._max_answer_bytes,
                 into=answer.feed,
             )
             answer.end()

@@ -152,6 +152,29 @@ def test_a_dead_address_is_passed_over() -> None:
     assert (["open"], [NAME]) == dialled_by_name([DEAD, LIVE])
 
 
+def test_the_addresses_of_a_name_share_the_connections() -> None:
+    """Behind them are the servers of a cluster, and a connection is kept for a whole delivery."""
+    addresses = [LIVE, DEAD]
+
+    async def run() -> list[str]:
+        came: list[str] = []
+
+        async def comes(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            came.append(writer.get_extra_info("sockname")[0])
+            writer.close()
+
+        async with await asyncio.start_server(comes, LIVE, 0) as first:
+            port = first.sockets[0].getsockname()[1]
+            async with await asyncio.start_server(comes, DEAD, port):
+                dialing, place = Dialing(CLIENT), Place(is_tls=False, host=NAME, port=port, server_name=None)
+                for _ in range(6):
+                    await dialled(dialing, place)
+                    await asyncio.sleep(0.001)
+        return came
+
+    assert addresses * 3 == run_in(NamingLoop(addresses), run())
+
+
 def test_a_name_with_dead_addresses_only_is_told_so() -> None:
     """Nothing left."""
     ((reason,), _) = dialled_by_name([DEAD])

@@ -233,9 +233,9 @@ def test_no_more_is_read_ahead_than_may_wait() -> None:
 
     async def run() -> list[bool]:
         those = flights(*(str(number) for number in range(AHEAD_RECORDS - 1)))
-        await those.room()
+        await those.wait_for_room()
         those.add(request("last"))
-        waiting = asyncio.ensure_future(those.room())
+        waiting = asyncio.ensure_future(those.wait_for_room())
         told = []
         for number in (0, AHEAD_RECORDS // 2, 1):
             for _ in range(number):
@@ -256,7 +256,7 @@ def test_large_bodies_are_fewer_read_ahead() -> None:
         those = flights()
         for key in "abcd":
             those.add(replace(request(key), content=body))
-        waiting = asyncio.ensure_future(those.room())
+        waiting = asyncio.ensure_future(those.wait_for_room())
         told = []
         for number in (0, 1):
             for _ in range(number):
@@ -275,7 +275,7 @@ def test_a_stop_ends_the_waiting_for_room() -> None:
     async def run() -> None:
         async with asyncio.timeout(5):
             those = flights(*(str(number) for number in range(AHEAD_RECORDS)))
-            waiting = asyncio.ensure_future(those.room())
+            waiting = asyncio.ensure_future(those.wait_for_room())
             await asyncio.sleep(0)
             those.stop()
             await waiting

@@ -53,6 +53,11 @@ class NoTransport(asyncio.Transport):
         self.is_reading = True
 
 
+def in_chunks(content: bytes) -> bytes:
+    """Give an answer of one chunk."""
+    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(content), content)
+
+
 def connected(most_at_once: int = LARGE_BYTES) -> tuple[Http1Connection, NoTransport]:
     """Give a connection that holds so much of an answer at once."""
     connection, transport = Http1Connection(lambda status, headers: most_at_once), NoTransport()
@@ -179,7 +184,7 @@ def test_a_server_must_wait_while_nobody_takes_the_pieces() -> None:
     async def exchanged() -> list[bool]:
         connection, transport = connected(0)
         exchange = await begun(connection)
-        connection.data_received(said(b"", Content_Length=str(2 * MAX_HELD_BYTES)))
+        connection.data_received(said(b"", Content_Length=str(4 * MAX_HELD_BYTES)))
         reads = [transport.is_reading]
         for _ in range(2):
             connection.data_received(b"x" * (MAX_HELD_BYTES // 2))
@@ -191,6 +196,19 @@ def test_a_server_must_wait_while_nobody_takes_the_pieces() -> None:
         return reads
 
     assert [True, True, False, False, True] == run(exchanged())
+
+
+def test_an_idle_connection_holds_no_answer() -> None:
+    """There may be hundreds of them, and an answer has up to a megabyte."""
+
+    async def exchanged() -> int:
+        connection, _ = connected()
+        exchange = await begun(connection)
+        connection.data_received(said(b"x" * 100_000))
+        assert 100_000 == len(await content_of(connection, exchange))
+        return sum(map(len, connection._body))
+
+    assert 0 == run(exchanged())
 
 
 def test_tiny_chunks_are_not_held_for_ever() -> None:
@@ -253,7 +271,7 @@ def test_a_connection_that_is_not_read_from_is_not_used_again() -> None:
     async def exchanged() -> bool:
         connection, transport = connected(0)
         await begun(connection)
-        connection.data_received(said(b"x" * 2 * MAX_HELD_BYTES))
+        connection.data_received(in_chunks(b"x" * 2 * MAX_HELD_BYTES))
         assert not transport.is_reading
         return connection.is_free
 

@@ -275,19 +275,6 @@ def test_a_connection_that_the_server_closed_while_it_was_idle_is_not_used_again
     assert asyncio.run(run()) == 2
 
 
-def test_a_post_that_finds_its_connection_closed_never_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server's end is seen before the first byte is sent, however little before: nobody can command that.
-
-    The direct wire looks before it sends, and takes another connection.
-    """
-    monkeypatch.setattr(sys.modules[__name__], "new_wire", aiohttp_wire)
-    for end in talk(says_bytes(said(), closes=True), *[REQUEST] * 100).ends:
-        if isinstance(end, NoAnswerError) and "Can not write request body" in str(end):
-            assert not end.left
-            return
-    pytest.skip("no request met a connection that was just being closed")
-
-
 def closing_race(method: str, close: Any) -> Talk:
     """Close an idle connection in the very moment when a request is sent over it."""
 
