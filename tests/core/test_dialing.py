@@ -16,8 +16,8 @@ from msgspec.structs import replace
 from airflow_provider_openai_dest.wire.dialing import KEEP_ALIVE_SECONDS, Dialing, Place
 from airflow_provider_openai_dest.wire.wire import NoAnswerError, WireReply
 from tests.core.scripted_server import ScriptedServer, said, says, says_bytes, served
-from tests.core.test_wires import REQUEST, at, direct_wire, end_of
 from tests.core.tls_parts import CLIENT, self_signed
+from tests.core.wire_parts import REQUEST, at, direct_wire, end_of
 
 T = TypeVar("T")
 

@@ -16,8 +16,8 @@ from airflow_provider_openai_dest.wire.http1_connection import MAX_HEAD_BYTES
 from airflow_provider_openai_dest.wire.reading import Reading
 from airflow_provider_openai_dest.wire.wire import NoAnswerError, WireReply, WireRequest
 from tests.core.scripted_server import Received, by_turns, closed_port, reset, said, says, says_bytes, served
-from tests.core.test_wires import CHUNKED, REQUEST, at, direct_wire, end_of, talk
 from tests.core.tls_parts import CLIENT
+from tests.core.wire_parts import CHUNKED, REQUEST, at, direct_wire, end_of, talk
 
 
 @pytest.fixture(autouse=True, params=[None, uvloop.EventLoopPolicy()], ids=["asyncio", "uvloop"])

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import sys
 import time
 import tracemalloc
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +15,11 @@ import uvloop
 from msgspec.structs import replace
 
 from airflow_provider_openai_dest.rendering.multipart import FilePart, MultipartBody
-from airflow_provider_openai_dest.wire.aiohttp_wire import PIECE_BYTES, AiohttpWire
+from airflow_provider_openai_dest.wire.aiohttp_wire import PIECE_BYTES
 from airflow_provider_openai_dest.wire.answer_bytes import LARGE_BYTES, MAX_REFUSAL_BYTES, UnusableAnswerError
-from airflow_provider_openai_dest.wire.direct_wire import new_wire as new_direct_wire
-from airflow_provider_openai_dest.wire.reading import LARGE_ANSWERS, Reading
-from airflow_provider_openai_dest.wire.wire import NoAnswerError, UnreadableBodyError, Wire, WireReply, WireRequest
+from airflow_provider_openai_dest.wire.reading import LARGE_ANSWERS
+from airflow_provider_openai_dest.wire.wire import NoAnswerError, UnreadableBodyError, WireReply, WireRequest
+from tests.core import wire_parts
 from tests.core.scripted_server import (
     Play,
     Received,
@@ -35,48 +33,9 @@ from tests.core.scripted_server import (
     says_bytes,
     served,
 )
-from tests.core.tls_parts import CLIENT
+from tests.core.wire_parts import CHUNKED, REQUEST, Talk, aiohttp_wire, at, direct_wire, end_of, talk
 
-REQUEST = WireRequest(
-    method="POST",
-    url="/v1/x?a=%2F",
-    headers={"authorization": "Bearer sk-test", "content-type": "application/json", "content-length": "2"},
-    content=b"{}",
-)
 KEY = "gateway-0123456789"
-
-
-@dataclass
-class Talk:
-    """What a server got, and what became of each request."""
-
-    server: ScriptedServer
-    ends: list[WireReply | NoAnswerError | UnusableAnswerError] = field(default_factory=list)
-
-    @property
-    def reply(self) -> WireReply:
-        """Give the last answer."""
-        assert isinstance(self.ends[-1], WireReply), repr(self.ends[-1])
-        return self.ends[-1]
-
-    @property
-    def lost(self) -> NoAnswerError:
-        """Give why there is no last answer."""
-        assert isinstance(self.ends[-1], NoAnswerError), repr(self.ends[-1])
-        return self.ends[-1]
-
-
-def aiohttp_wire(timeout: float = 5.0, **settings: Any) -> Wire:
-    """Give the wire that takes everything."""
-    return AiohttpWire(timeout, CLIENT, Reading(**settings))
-
-
-def direct_wire(timeout: float = 5.0, **settings: Any) -> Wire:
-    """Give the one that takes what is plain, and hands on the rest."""
-    return new_direct_wire(timeout, CLIENT, Reading(**settings))
-
-
-new_wire = direct_wire
 
 
 @pytest.fixture(
@@ -87,39 +46,10 @@ new_wire = direct_wire
 def each_wire(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let every test hold of each, in either event loop."""
     wire, policy = request.param
-    monkeypatch.setattr(sys.modules[__name__], "new_wire", wire)
+    monkeypatch.setattr(wire_parts, "new_wire", wire)
     asyncio.set_event_loop_policy(policy)
     yield
     asyncio.set_event_loop_policy(None)
-
-
-def at(server: ScriptedServer, request: WireRequest = REQUEST) -> WireRequest:
-    """Give the request to this server."""
-    return replace(request, url=server.url + request.url) if request.url.startswith("/") else request
-
-
-async def end_of(wire: Wire, request: WireRequest) -> WireReply | NoAnswerError | UnusableAnswerError:
-    """Send one request, and give what became of it; the room for its answer is free again."""
-    try:
-        reply = await wire.send(request)
-    except (NoAnswerError, UnusableAnswerError) as error:
-        return error
-    reply.release()
-    return reply
-
-
-def talk(play: Play, *requests: WireRequest, **settings: Any) -> Talk:
-    """Send requests one after the other, one when none is given."""
-
-    async def run() -> Talk:
-        async with served(play) as server:
-            talk, wire = Talk(server), new_wire(**settings)
-            for request in requests or (REQUEST,):
-                talk.ends.append(await end_of(wire, at(server, request)))
-            await wire.aclose()
-        return talk
-
-    return asyncio.run(run())
 
 
 def test_a_request_goes_as_it_is() -> None:
@@ -153,9 +83,6 @@ def test_an_answer_is_read_whole() -> None:
         reply.content,
         reply.is_success,
     )
-
-
-CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 @pytest.mark.parametrize(
@@ -209,7 +136,7 @@ def test_two_requests_at_the_same_time_have_two_connections() -> None:
             await says()(received)
 
         async with served(play) as server:
-            wire = new_wire()
+            wire = wire_parts.new_wire()
             await asyncio.gather(*(wire.send(at(server)) for _ in range(90)))
             await wire.aclose()
             return len(server.connections)
@@ -221,9 +148,9 @@ def test_the_connections_are_closed_at_the_end() -> None:
     """The server sees it; and a wire that has sent nothing has none."""
 
     async def run() -> None:
-        await new_wire().aclose()
+        await wire_parts.new_wire().aclose()
         async with served(says()) as server:
-            wire = new_wire()
+            wire = wire_parts.new_wire()
             await wire.send(at(server))
             await wire.aclose()
             await asyncio.gather(*server.tasks)
@@ -245,7 +172,7 @@ def test_a_connection_of_a_cancelled_request_is_never_used_again() -> None:
             await says(str(number).encode())(received)
 
         async with served(play) as server:
-            wire = new_wire()
+            wire = wire_parts.new_wire()
             task = asyncio.ensure_future(wire.send(at(server)))
             await came.wait()
             task.cancel()
@@ -264,7 +191,7 @@ def test_a_connection_that_the_server_closed_while_it_was_idle_is_not_used_again
 
     async def run() -> int:
         async with served(says_bytes(said(), closes=True)) as server:
-            wire = new_wire()
+            wire = wire_parts.new_wire()
             await wire.send(at(server))
             await asyncio.gather(*server.tasks)
             await asyncio.sleep(0.02)
@@ -280,7 +207,7 @@ def closing_race(method: str, close: Any) -> Talk:
 
     async def run() -> Talk:
         async with served(says()) as server:
-            talked, wire = Talk(server), new_wire()
+            talked, wire = Talk(server), wire_parts.new_wire()
             request = at(server, replace(REQUEST, method=method))
             talked.ends.append(await end_of(wire, request))
             close(server.connections[0])
@@ -389,7 +316,7 @@ def test_cookies_are_not_kept() -> None:
 
     async def run() -> list[str | None]:
         async with served(says(Set_Cookie="a=b; Path=/")) as server:
-            wire = new_wire()
+            wire = wire_parts.new_wire()
             for _ in range(2):
                 await wire.send(replace(REQUEST, url=server.url.replace("127.0.0.1", "localhost")))
             await wire.aclose()
@@ -527,7 +454,7 @@ def test_a_large_answer_waits_for_room_and_goes_on_then() -> None:
 
     async def run() -> None:
         async with served(by_path) as server:
-            wire = new_wire()
+            wire = wire_parts.new_wire()
             held = [await wire.send(named(server, "large")) for _ in range(LARGE_ANSWERS)]
             waiting = asyncio.ensure_future(wire.send(named(server, "large")))
             assert await not_done(waiting)
@@ -549,7 +476,7 @@ def test_a_large_answer_that_fails_leaves_its_room(name: str) -> None:
 
     async def run() -> None:
         async with served(by_path) as server:
-            wire = new_wire()
+            wire = wire_parts.new_wire()
             held = [await wire.send(named(server, "large")) for _ in range(LARGE_ANSWERS)]
             if name == "half":
                 held.pop().release()
@@ -575,7 +502,7 @@ def test_the_time_stands_still_while_a_large_answer_waits_for_room() -> None:
 
     async def run() -> None:
         async with served(by_path) as server:
-            wire = new_wire(0.1)
+            wire = wire_parts.new_wire(0.1)
             held = [await wire.send(named(server, "large")) for _ in range(LARGE_ANSWERS)]
             waiting = asyncio.ensure_future(wire.send(named(server, "large")))
             await asyncio.wait({waiting}, timeout=0.15)
@@ -691,7 +618,7 @@ def test_a_long_stream_waits_for_no_room_while_it_comes() -> None:
 
     async def run() -> int:
         async with served(says_bytes(in_chunks(*pieces, COMPLETED) + END_OF_CHUNKS)) as server:
-            wire = new_wire(collects_streams=True)
+            wire = wire_parts.new_wire(collects_streams=True)
             replies = [await wire.send(at(server)) for _ in range(LARGE_ANSWERS + 1)]
             await wire.aclose()
         return len(replies)
