@@ -42,7 +42,7 @@ class Prospects:
 
     def _enough(self, error: RecordError) -> int | None:
         """Give how many refusals like this one are enough; None when no number is."""
-        if error.status is None or not 400 <= error.status < FIRST_SERVER_ERROR:
+        if error.status is None or error.status >= FIRST_SERVER_ERROR:
             return None
         enough = self._table.stops_alike
         return enough.get(error.code, enough.get(error.status, self._table.stops_alike_otherwise))

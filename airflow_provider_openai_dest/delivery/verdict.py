@@ -61,7 +61,8 @@ class VerdictTable:
     :param stops_alike: by status or code, so many first records, all refused with the same words, are not at fault
         themselves but the model, the project or the template: the rest is not sent.
     :param hints: what a refusal may mean; the first that fits is told.
-    :param stops_alike_otherwise: the same for the other refusals, 4xx; None never stops.
+    :param stops_alike_otherwise: the same for the other refusals; None never stops.
+    :param refuses_pages: whether a success that is an HTML page is none: some gateway's login page, with status 200.
     """
 
     by_code: Mapping[str, Verdict] = field(default_factory=dict)
@@ -73,7 +74,10 @@ class VerdictTable:
     stops_alike: Mapping[int | str, int] = field(default_factory=dict)
     hints: tuple[Hint, ...] = ()
     stops_alike_otherwise: int | None = None
+    refuses_pages: bool = False
 
+
+REDIRECTS = (301, 302, 303, 307, 308)
 
 # https://platform.openai.com/docs/guides/error-codes; the spending codes never end by waiting.
 OPENAI = VerdictTable(
@@ -102,8 +106,10 @@ OPENAI = VerdictTable(
             "^$",
             "what answers there may be no OpenAI API: look at the connection's base URL, OpenAI's ends in /v1",
         ),
+        *(Hint(status, "", "redirects are not followed: look at the connection's base URL") for status in REDIRECTS),
     ),
     stops_alike_otherwise=20,
+    refuses_pages=True,
 )
 
 UNKNOWN_URL = tuple(f"Invalid URL ({method} /" for method in ("DELETE", "GET", "PATCH", "POST", "PUT"))
@@ -146,7 +152,8 @@ class Judgement(msgspec.Struct, frozen=True):
 def judge(response: Reply, table: VerdictTable) -> Judgement:
     """Read what the server said; the answer's body is not looked at when the status is 2xx."""
     if response.is_success:
-        return Judgement(Verdict.DELIVERED)
+        is_page = table.refuses_pages and response.headers.get("content-type", "").startswith("text/html")
+        return Judgement(Verdict.REJECTED, _page(response.status_code)) if is_page else _DELIVERED
     error, kinds = _read_error(response, table)
     for kind in kinds:
         if kind in table.by_code:
@@ -155,6 +162,14 @@ def judge(response: Reply, table: VerdictTable) -> Judgement:
         if error.message.startswith(beginning):
             return Judgement(verdict, error)
     return Judgement(_by_status(response, table), error)
+
+
+_DELIVERED = Judgement(Verdict.DELIVERED)
+
+
+def _page(status: int) -> RecordError:
+    words = "the answer is an HTML page, perhaps a login page: look at the connection's base URL, and at its proxy"
+    return RecordError("bad_answer", words, status=status)
 
 
 def _by_status(response: Reply, table: VerdictTable) -> Verdict:

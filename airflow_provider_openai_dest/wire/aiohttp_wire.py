@@ -6,18 +6,18 @@ https://docs.aiohttp.org/en/stable/client_reference.html
 from __future__ import annotations
 
 import asyncio
-import re
 import ssl
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from airflow_provider_openai_dest.rendering.multipart import MultipartBody
-from airflow_provider_openai_dest.wire.dialing import new_socket
+from airflow_provider_openai_dest.wire.dialing import new_socket, reason_of_dialing
 from airflow_provider_openai_dest.wire.reading import Reading
 from airflow_provider_openai_dest.wire.wire import (
     CONNECT_SECONDS,
+    LOST,
+    NO_HTTP,
     NoAnswerError,
-    Secrets,
     UnreadableBodyError,
     WireReply,
     WireRequest,
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 
 CLOSED_BEFORE = "Cannot write to closing transport"
 """What aiohttp says when a connection is closed before the last of a body was given to it: it never left whole."""
-
-_TLS_OF_AIOHTTP = re.compile(r" ssl:(?:<[^>]*>|\S+)(?= \[)")
-"""What aiohttp says of its own settings within the reason, on plain http as well."""
 
 PIECE_BYTES = 256 * 1024
 """aiohttp warns of a larger body in one piece, since the event loop stands still while it is copied."""
@@ -102,7 +99,7 @@ class AiohttpWire:
         headers: dict[str, str] = {}
         for name, value in response.headers.items():
             headers.setdefault(name.lower(), value)
-        pieces = _Pieces(response.content, self._reading.secrets)
+        pieces = _Pieces(response.content)
         return await self._reading.in_pieces(response.status, headers, response.reason or "", pieces, deadline)
 
     def _no_answer(self, error: Exception) -> NoAnswerError:
@@ -117,23 +114,32 @@ class AiohttpWire:
             ValueError,
         )
         left = not (isinstance(error, never_left) or str(error.__cause__) == CLOSED_BEFORE)
-        if isinstance(error, TimeoutError) and left:
-            return NoAnswerError(too_late(self._timeout), left=True)
+        return NoAnswerError(self._reading.secrets.cut_from_text(self._reason(error)), left=left)
+
+    def _reason(self, error: Exception) -> str:
+        http, _ = _imported()
+        if isinstance(error, TimeoutError) and not isinstance(error, http.ClientError):
+            return too_late(self._timeout)
         if isinstance(error, http.ClientHttpProxyError):  # its own words hold the proxy's password
-            return NoAnswerError(f"the proxy refuses the tunnel with HTTP {error.status}", left=False)
-        if isinstance(error, http.ClientResponseError):  # its own words hold the URL
-            return NoAnswerError(
-                f"the answer is no HTTP: {self._reading.secrets.cut_from_text(error.message)}", left=left
+            return f"the proxy refuses the tunnel with HTTP {error.status}"
+        if isinstance(error, http.ClientConnectorError):
+            through = "the proxy " if isinstance(error, http.ClientProxyConnectionError) else ""
+            return (
+                f"Cannot connect to {through}{error.host}:{error.port}: {reason_of_dialing(error.__cause__ or error)}"
             )
-        return NoAnswerError(self._reading.secrets.cut_from_text(_TLS_OF_AIOHTTP.sub("", reason_of(error))), left=left)
+        if isinstance(error, http.ClientResponseError):  # its own words hold the URL
+            said, _, _ = error.message.partition("\n")
+            return f"{NO_HTTP}: {said.rstrip(': ')}"
+        if isinstance(error, (http.ServerDisconnectedError, ConnectionError)):
+            return f"{LOST}: the server closed it"
+        return reason_of(error)
 
 
 class _Pieces:
     """The content of an answer as it comes."""
 
-    def __init__(self, content: aiohttp.StreamReader, secrets: Secrets) -> None:
+    def __init__(self, content: aiohttp.StreamReader) -> None:
         self._content = content
-        self._secrets = secrets
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -142,7 +148,7 @@ class _Pieces:
         try:
             piece = await self._content.readany()
         except Exception as error:
-            raise NoAnswerError(self._secrets.cut_from_text(reason_of(error)), left=True) from error
+            raise NoAnswerError(f"{LOST}: {type(error).__name__}", left=True) from error
         if not piece:
             raise StopAsyncIteration
         return piece

@@ -72,7 +72,7 @@ class Dialing:
             reason = f"no connection within {CONNECT_SECONDS:g} s"
             raise NoAnswerError(f"Cannot connect to {place}: {reason}", left=False) from error
         except (OSError, ValueError, RuntimeError) as error:  # uvloop has a RuntimeError for some addresses
-            raise NoAnswerError(f"Cannot connect to {place}: {_reason(error)}", left=False) from error
+            raise NoAnswerError(f"Cannot connect to {place}: {reason_of_dialing(error)}", left=False) from error
 
     async def _dialled(self, place: Place, addresses: Addresses, new_protocol: Callable[[], P]) -> P:
         dialled = await aiohappyeyeballs.start_connection(
@@ -152,7 +152,11 @@ async def _addresses(loop: asyncio.AbstractEventLoop, place: Place) -> Addresses
     return found
 
 
-def _reason(error: Exception) -> str:
+def reason_of_dialing(error: BaseException) -> str:
+    """Word why a connection could not be opened, and what that means for the settings."""
+    from airflow_provider_openai_dest.connection.diagnosis import failure_meaning
+
+    _, _, meaning = failure_meaning(error).partition(": ")
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is refused: {error.verify_message}"
-    return str(error) or type(error).__name__
+        return f"its certificate is refused: {error.verify_message}; {meaning}"
+    return f"{str(error) or type(error).__name__}; {meaning}"

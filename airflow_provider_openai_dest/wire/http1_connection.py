@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import httptools
 
-from airflow_provider_openai_dest.wire.wire import NoAnswerError
+from airflow_provider_openai_dest.wire.wire import LOST, NO_HTTP, NoAnswerError
 
 MAX_HEAD_BYTES = 64 * 1024
 """How much may come without a byte of content: a head, the size of a chunk, or what follows the last one."""
@@ -170,10 +170,10 @@ class Http1Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self._fail("the answer is no HTTP: it changes the protocol")
+            self._fail(f"{NO_HTTP}: it changes the protocol")
             self.close()
         except httptools.HttpParserError as error:
-            self._fail(f"the answer is no HTTP: {error}")
+            self._fail(f"{NO_HTTP}: {error}")
             self.close()
         else:
             if self._head_bytes > MAX_HEAD_BYTES and not self._is_whole:
@@ -185,7 +185,7 @@ class Http1Connection(asyncio.Protocol):
         is_closed_by_server = not error and not self._is_ended
         if is_closed_by_server and self._has_head and not self.headers.keys() & {"content-length", "transfer-encoding"}:
             self._is_whole = True
-        self._fail(f"the connection was lost before the answer was whole: {error or 'the server closed it'}")
+        self._fail(f"{LOST}: {error or 'the server closed it'}")
         del self._parser  # it holds this connection, which holds it
 
     # -- httptools -----------------------------------------------------------------------------------

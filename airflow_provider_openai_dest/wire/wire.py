@@ -163,6 +163,10 @@ def _rare_sign(secret: bytes) -> bytes:
     return found[0] if found else secret[:1]
 
 
+LOST = "the connection was lost before the answer was whole"
+NO_HTTP = "the answer is no HTTP, is it https or another port"
+
+
 def too_late(seconds: float) -> str:
     """Word the reason of a request whose total time is over."""
     return f"no whole answer within {seconds:g} s"

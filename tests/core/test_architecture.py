@@ -33,7 +33,10 @@ DIRECTIONS: dict[str, set[str]] = {
     },
     "validation": {"rendering", "endpoints", "exceptions"},
     "limits": set(),
-    "wire": {"rendering.encoding", "rendering.multipart", "connection.redaction", "connection.token", "exceptions"},
+    "wire": {
+        *("rendering.encoding", "rendering.multipart", "exceptions"),
+        *("connection.diagnosis", "connection.redaction", "connection.token"),
+    },
     "delivery": {
         *("wire", "limits", "prices", "rendering", "sources"),
         *("endpoints", "connection", "exceptions"),

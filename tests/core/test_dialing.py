@@ -143,7 +143,10 @@ def test_a_name_is_asked_for_once_by_many_connections() -> None:
 def test_a_name_that_was_not_found_is_asked_for_again() -> None:
     """Whoever waited is told; nothing left."""
     ends, asked = dialled_by_name(NO_NAME, [LIVE], at_once=2)
-    reason = f"Cannot connect to {NAME}:80: [Errno {NO_NAME.errno}] no such name"
+    reason = (
+        f"Cannot connect to {NAME}:80: [Errno {NO_NAME.errno}] no such name; "
+        "the host name can't be resolved on this machine"
+    )
     assert ([reason, reason, "open", "open"], [NAME, NAME]) == (ends, asked)
 
 

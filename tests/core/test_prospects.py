@@ -41,6 +41,14 @@ def test_twenty_first_records_refused_alike_stop_the_rest() -> None:
     assert "the first 20 records were all refused alike: Unrecognized request argument" in error.message
 
 
+@pytest.mark.parametrize("status", [200, 302, 307])
+def test_answers_of_no_api_stop_the_rest(status: int) -> None:
+    """A login page, or a redirect to one: it is the base URL, or the network, and no record."""
+    error = refusal_after(*[rejected("bad_answer", "an HTML page", status)] * ALIKE_OTHERWISE)
+    assert error is not None
+    assert ("bad_answer", status) == (error.code, error.status)
+
+
 @pytest.mark.parametrize(
     "ends",
     [

@@ -20,6 +20,7 @@ OPENAI_REPLIES: dict[str, tuple[httpx.Response, Verdict]] = {
     "201": (reply(201), Verdict.DELIVERED),
     "204": (reply(204, b""), Verdict.DELIVERED),
     "200 with an error inside": (refusal(200, "invalid_api_key"), Verdict.DELIVERED),
+    "200 with a page": (reply(200, b"<html>Sign in", content_type="text/html; charset=utf-8"), Verdict.REJECTED),
     "307": (reply(307, b"", location="https://elsewhere.example"), Verdict.REJECTED),
     "400": (refusal(400), Verdict.REJECTED),
     "401": (refusal(401), Verdict.ABORT),

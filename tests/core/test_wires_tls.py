@@ -182,3 +182,4 @@ def test_a_proxy_that_is_not_there_is_told_so(url: str) -> None:
     error = asyncio.run(sent(url, proxy=f"http://user:password@127.0.0.1:{closed_port()}"))
     assert isinstance(error, NoAnswerError), repr(error)
     assert (False, False) == (error.left, "password" in str(error))
+    assert str(error).startswith("Cannot connect to the proxy 127.0.0.1:")
