@@ -181,4 +181,4 @@ def _fields_of(body: Any) -> Mapping[str, Any]:
 
 
 def _references(root: str | None) -> FileReferences | None:
-    return None if root is None else FileReferences((root,), Path)
+    return None if root is None else FileReferences((root, str(Path(root).absolute())), Path)

@@ -138,9 +138,19 @@ FAILURES = (
     Failure(httpx.TimeoutException, "", "Network: connected, but no full answer in time"),
     Failure(httpx.ConnectError, "", "Base URL or network: no connection"),
     Failure(
+        httpx.RemoteProtocolError,
+        "complete message body",
+        "Network: the connection was closed before the answer was whole; try again",
+    ),
+    Failure(
         httpx.RemoteProtocolError, "", "Base URL: the server does not speak HTTP there; is it https, or another port?"
     ),
     Failure(httpx.DecodingError, "", "Base URL: the answer's compression is broken; a gateway in between may spoil it"),
+    Failure(
+        ConnectionResetError,
+        "",
+        "Network: the server, or something between, closed the connection; try again, or look at firewall and proxy",
+    ),
     Failure(httpx.HTTPError, "", "Network: the request failed"),
 )
 

@@ -18,6 +18,9 @@ _PROXY = re.compile(r"(?:(https?)://)?(?:([\x21-\x7e]*)@)?([^@/?#\s]+)/?", re.IG
 
 def read_proxy_url(text: str) -> str:
     """Give a proxy's URL with its scheme; raises ``ValueError`` without any part of it, as it may hold a password."""
+    named, has_scheme, _ = text.strip().partition("://")
+    if has_scheme and named.lower() not in ("http", "https"):
+        raise ValueError("has a scheme that is not supported, as SOCKS is not; write http:// or https://")
     match = _PROXY.fullmatch(text.strip())
     if match is None:
         raise ValueError(

@@ -311,7 +311,8 @@ class Dispatcher:
     def _give_up_if_down(self, flight: Flight, now: float) -> None:
         if self._outage.is_over_long(now) and not self._is_stopped:
             self.outage = flight.attempt.error
-            log.warning("The server is down: no request succeeded for a long time, last %s", self.outage)
+            seconds = worded_time(self._outage.lasts(now))
+            log.warning("The server is down: no request succeeded for %s, last %s", seconds, self.outage)
             self.stop()
 
     def _look_ahead(self, conclusion: Conclusion, request: RenderedRequest) -> None:

@@ -60,7 +60,11 @@ class Outage:
         """Give the seconds until the next probe may go; 0.0 when there is no outage."""
         return max(0.0, self._paused_until - now) if self.is_on else 0.0
 
+    def lasts(self, now: float) -> float:
+        """Give the seconds since the first of its failures."""
+        return now - self._since
+
     def is_over_long(self, now: float) -> bool:
         """Whether it lasts so long that the rest is left to the next try."""
         patience = self.give_up_after * (1.0 if self._was_up else NEVER_UP_SHARE)
-        return self.is_on and now - self._since > patience
+        return self.is_on and self.lasts(now) > patience

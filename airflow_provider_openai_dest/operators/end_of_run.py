@@ -49,9 +49,10 @@ def _traffic(manifest: Mapping[str, Any]) -> Iterator[str]:
     if equal := manifest["deduplicated"]:
         yield f"{counted(equal, 'record')} got the answer to an equal request, without one of their own"
     seconds = manifest["waited_seconds"]
-    if manifest["waits"] or seconds >= 1:
-        waited = f", requests were held back for {seconds:,.1f} s in all" if seconds else ""
-        yield f"Rate limit: {counted(manifest['waits'], 'refusal')} (429){waited}"
+    if manifest["waits"]:
+        yield f"Rate limit: {counted(manifest['waits'], 'refusal')} (429)"
+    if seconds >= 1:
+        yield f"Held back by rate limits, or by a server that was down: {seconds:,.1f} s in all"
     if (tokens := manifest["usage"].get("total_tokens")) is not None:
         yield f"Tokens: {tokens:,}"
     if (cost := manifest.get("cost")) is not None:

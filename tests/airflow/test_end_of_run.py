@@ -55,9 +55,10 @@ def test_the_summary_says_what_the_limit_cost() -> None:
         duplicates=1,
         maybe_billed=3,
     )
-    assert log.lines[1:5] == [
+    assert log.lines[1:6] == [
         "Requests: 105, 5 of them sent again",
-        "Rate limit: 3 refusals (429), requests were held back for 72.2 s in all",
+        "Rate limit: 3 refusals (429)",
+        "Held back by rate limits, or by a server that was down: 72.2 s in all",
         "Tokens: 123,456",
         "Cost: $1,234.50 over all tries, by the price list",
     ]

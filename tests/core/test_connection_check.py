@@ -224,6 +224,14 @@ FAILED: list[tuple[Exception, str]] = [
     (httpx.ProxyError("407 Proxy Authentication Required"), "Proxy: it wants a user"),
     (httpx.ProxyError("502 Bad Gateway"), "Proxy: it refuses"),
     (httpx.RemoteProtocolError("illegal status line"), "Base URL: the server does not speak HTTP"),
+    (
+        httpx.RemoteProtocolError("peer closed connection without sending complete message body (received 1 byte)"),
+        "Network: the connection was closed before",
+    ),
+    (
+        caused_by(httpx.ReadError("x"), ConnectionResetError(104, "reset by peer")),
+        "Network: the server, or something between",
+    ),
     (httpx.DecodingError("Error -3 while decompressing"), "Base URL: the answer's compression"),
     (httpx.ReadError(f"connection reset, Bearer {KEY}"), "Network: the request failed"),
 ]

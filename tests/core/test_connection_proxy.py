@@ -76,4 +76,5 @@ def test_a_proxy_that_cant_be_used_is_told_without_its_password(monkeypatch: pyt
     monkeypatch.setenv("HTTPS_PROXY", "socks5://ada:pr0xypass@p.example:1")
     with pytest.raises(ConfigurationError, match="HTTPS_PROXY") as caught:
         proxy_url(connection())
+    assert "SOCKS" in str(caught.value)
     assert "pr0xypass" not in str(caught.value)
