@@ -29,7 +29,7 @@ _PUBLIC = {
     "Packing": "endpoints.template",
     "Record": "sources.record",
     "Source": "sources.record",
-    "decode_embedding": "delivery.vector",
+    "decode_embedding": "answers.vector",
     "quarantine_of": "operators.quarantine_of",
 }
 

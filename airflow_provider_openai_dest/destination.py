@@ -17,10 +17,10 @@ from contextlib import aclosing
 from functools import partial
 from typing import TypeVar
 
+from airflow_provider_openai_dest.answers.answer import ReadOutcomes, read_outcomes
 from airflow_provider_openai_dest.checkpoint.fates import Fates
 from airflow_provider_openai_dest.checkpoint.marks import Marks
 from airflow_provider_openai_dest.checkpoint.resending import MOST_SECONDS, Resending
-from airflow_provider_openai_dest.delivery.answer import ReadOutcomes, read_outcomes
 from airflow_provider_openai_dest.delivery.attempts import Conclusion
 from airflow_provider_openai_dest.delivery.billing import Billing
 from airflow_provider_openai_dest.delivery.conversation import Turn

@@ -34,8 +34,7 @@ PARTS = {
     "wire: send, receive, parse HTTP, cut secrets": ("wire/",),
     "event loop: polling and reading sockets": ("delivery/event_loop.py",),
     "answers: decode JSON, check vectors": (
-        *("delivery/answer.py", "delivery/vector.py", "delivery/nesting.py", "delivery/usage.py"),
-        *("delivery/verdict.py", "delivery/outcome.py"),
+        *("answers/", "delivery/usage.py", "delivery/verdict.py", "delivery/outcome.py"),
     ),
     "rate limit, window, outage": ("limits/",),
     "deduplication": ("rendering/duplicates.py", "delivery/sharing.py"),

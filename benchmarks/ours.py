@@ -25,8 +25,6 @@ from airflow_provider_openai_dest.checkpoint.scope import Scope
 from airflow_provider_openai_dest.checkpoint.upload_log import UploadLog
 from airflow_provider_openai_dest.connection.settings import ConnectionSettings
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
-from airflow_provider_openai_dest.delivery.file_sending import FileRenderer, FileSending
-from airflow_provider_openai_dest.delivery.upload_in_parts import UploadOptions
 from airflow_provider_openai_dest.endpoints.embeddings import CREATE_EMBEDDING
 from airflow_provider_openai_dest.endpoints.files import UPLOAD_FILE
 from airflow_provider_openai_dest.endpoints.images import CREATE_IMAGE
@@ -42,6 +40,8 @@ from airflow_provider_openai_dest.rendering.request_form import RequestForm
 from airflow_provider_openai_dest.sources.files import FilesSource
 from airflow_provider_openai_dest.sources.record import Source
 from airflow_provider_openai_dest.sources.values import ValuesSource
+from airflow_provider_openai_dest.uploads.file_sending import FileRenderer, FileSending
+from airflow_provider_openai_dest.uploads.upload_in_parts import UploadOptions
 from airflow_provider_openai_dest.wire.aiohttp_wire import AiohttpWire
 
 PACKED = CREATE_EMBEDDING

@@ -26,9 +26,9 @@ from airflow_provider_openai_dest.checkpoint.scope import Scope
 from airflow_provider_openai_dest.checkpoint.upload_log import read_uploads
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.delivery.settled import SettledRecords
-from airflow_provider_openai_dest.delivery.upload_memory import KnownUpload
 from airflow_provider_openai_dest.exceptions import CheckpointMismatchError, RecordError, TransientError
 from airflow_provider_openai_dest.sinks.folder import Folder, RowLog, list_names, put_file, read_rows
+from airflow_provider_openai_dest.uploads.upload_memory import KnownUpload
 
 log = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_openai_dest.delivery.reuse import KnownFile
 from airflow_provider_openai_dest.exceptions import SinkError
 from airflow_provider_openai_dest.sinks.folder import Folder, RowLog, list_names, read_rows
+from airflow_provider_openai_dest.uploads.reuse import KnownFile
 
 log = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from airflow_provider_openai_dest.delivery.upload_memory import KnownUpload
 from airflow_provider_openai_dest.exceptions import SinkError
 from airflow_provider_openai_dest.sinks.folder import RowLog
+from airflow_provider_openai_dest.uploads.upload_memory import KnownUpload
 
 log = logging.getLogger(__name__)
 

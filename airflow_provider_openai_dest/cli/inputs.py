@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_openai_dest.answers.preview import shortened
 from airflow_provider_openai_dest.checkpoint.fingerprint import fingerprint
 from airflow_provider_openai_dest.connection.settings import CONN_TYPE, ConnectionSettings, read_settings
 from airflow_provider_openai_dest.connection.token import TokenSource
-from airflow_provider_openai_dest.delivery.preview import shortened
 from airflow_provider_openai_dest.endpoints.catalogue import find_endpoint
 from airflow_provider_openai_dest.exceptions import ConfigurationError
 from airflow_provider_openai_dest.operators.inputs import dialect_of

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from airflow_provider_openai_dest.answers.preview import PREVIEW_FOLDER, Preview
 from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog, Resume, generations
 from airflow_provider_openai_dest.checkpoint.ownership import Ownership, StorageFence
 from airflow_provider_openai_dest.checkpoint.predecessor import outwait_predecessor
@@ -23,7 +24,6 @@ from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.delivery.billing import Billing
 from airflow_provider_openai_dest.delivery.budget import new_budget
 from airflow_provider_openai_dest.delivery.budget_limits import BudgetLimits
-from airflow_provider_openai_dest.delivery.preview import PREVIEW_FOLDER, Preview
 from airflow_provider_openai_dest.delivery.tolerance import Tolerance
 from airflow_provider_openai_dest.delivery.verdict import table_of
 from airflow_provider_openai_dest.destination import MAX_XCOM_BYTES

@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from airflow_provider_openai_dest.delivery.file_status import FileEnd, FilesPoll
 from airflow_provider_openai_dest.hooks.openai_dest import OpenAIDestHook
+from airflow_provider_openai_dest.uploads.file_status import FileEnd, FilesPoll
 
 if TYPE_CHECKING:
     import httpx

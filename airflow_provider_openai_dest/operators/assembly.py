@@ -10,6 +10,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from airflow_provider_openai_dest.answers.answer import ReadOutcomes, read_outcomes
+from airflow_provider_openai_dest.answers.extraction import Extraction
+from airflow_provider_openai_dest.answers.preview import Preview
+from airflow_provider_openai_dest.answers.sent_body import with_bodies
 from airflow_provider_openai_dest.checkpoint.claims import CLAIM_RECORDS, FEWER_RECORDS, Claims
 from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
 from airflow_provider_openai_dest.checkpoint.fates import Fates
@@ -23,18 +27,14 @@ from airflow_provider_openai_dest.connection.settings import ConnectionSettings
 from airflow_provider_openai_dest.connection.token import TokenSource
 from airflow_provider_openai_dest.connection.webhook_settings import WebhookSettings
 from airflow_provider_openai_dest.delivery.addressing import ApiAddress
-from airflow_provider_openai_dest.delivery.answer import ReadOutcomes, read_outcomes
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.delivery.billing import Billing
 from airflow_provider_openai_dest.delivery.budget import NOTHING, Budget
 from airflow_provider_openai_dest.delivery.clock import SystemClock
 from airflow_provider_openai_dest.delivery.dispatcher import Dispatcher
-from airflow_provider_openai_dest.delivery.extraction import Extraction
 from airflow_provider_openai_dest.delivery.garbage import rare_collections
 from airflow_provider_openai_dest.delivery.meter import Meter
 from airflow_provider_openai_dest.delivery.outcome import Outcome
-from airflow_provider_openai_dest.delivery.preview import Preview
-from airflow_provider_openai_dest.delivery.sent_body import with_bodies
 from airflow_provider_openai_dest.delivery.settlement import APPEND, PUT
 from airflow_provider_openai_dest.destination import INTAKE_CHUNK, Destination
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_openai_dest.delivery.preview import Preview
+from airflow_provider_openai_dest.answers.preview import Preview
 from airflow_provider_openai_dest.estimate import estimate
 from airflow_provider_openai_dest.hooks.openai_dest import OpenAIDestHook
 from airflow_provider_openai_dest.operators.arguments import has_reference

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_openai_dest.checkpoint.file_ledger import FileLedger
 from airflow_provider_openai_dest.checkpoint.upload_log import UploadLog
-from airflow_provider_openai_dest.delivery.file_sending import CheckedRenderer, FileSending
-from airflow_provider_openai_dest.delivery.upload_in_parts import UploadOptions
 from airflow_provider_openai_dest.operators.places import open_results, results_root
 from airflow_provider_openai_dest.rendering.file_checks import check_file, check_form
 from airflow_provider_openai_dest.rendering.lines import DEFAULT_FILE_LIMIT
+from airflow_provider_openai_dest.uploads.file_sending import CheckedRenderer, FileSending
+from airflow_provider_openai_dest.uploads.upload_in_parts import UploadOptions
 
 if TYPE_CHECKING:
     from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog

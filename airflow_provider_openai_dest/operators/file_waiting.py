@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_openai_dest.delivery.file_status import FileEnd
 from airflow_provider_openai_dest.exceptions import AbortError, ConfigurationError, TransientError
 from airflow_provider_openai_dest.manifest import Manifest, most_frequent, new_kind
+from airflow_provider_openai_dest.uploads.file_status import FileEnd
 
 if TYPE_CHECKING:
     from airflow_provider_openai_dest.delivery.outcome import Outcome

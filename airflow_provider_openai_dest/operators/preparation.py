@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from airflow_provider_openai_dest.answers.preview import PREVIEW_FOLDER, Preview
 from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
 from airflow_provider_openai_dest.checkpoint.fingerprint import fingerprint
 from airflow_provider_openai_dest.checkpoint.replay import Replay
@@ -16,7 +17,6 @@ from airflow_provider_openai_dest.connection.webhook_settings import WebhookSett
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
 from airflow_provider_openai_dest.delivery.billing import Billing
 from airflow_provider_openai_dest.delivery.budget import new_budget
-from airflow_provider_openai_dest.delivery.preview import PREVIEW_FOLDER, Preview
 from airflow_provider_openai_dest.delivery.verdict import table_of
 from airflow_provider_openai_dest.hooks.openai_dest import OpenAIDestHook
 from airflow_provider_openai_dest.hooks.webhook import OpenAIDestWebhookHook

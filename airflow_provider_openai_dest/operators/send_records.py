@@ -36,12 +36,12 @@ from airflow_provider_openai_dest.rendering.body_fault import Validate
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_openai_dest.answers.answer import ReadOutcomes
+    from airflow_provider_openai_dest.answers.extraction import Extraction
+    from airflow_provider_openai_dest.answers.text_format import TextFormat
     from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
     from airflow_provider_openai_dest.connection.settings import ConnectionSettings
-    from airflow_provider_openai_dest.delivery.answer import ReadOutcomes
     from airflow_provider_openai_dest.delivery.budget_limits import BudgetLimits
-    from airflow_provider_openai_dest.delivery.extraction import Extraction
-    from airflow_provider_openai_dest.delivery.text_format import TextFormat
     from airflow_provider_openai_dest.delivery.tolerance import Tolerance
     from airflow_provider_openai_dest.operators.assembly import Delivery
     from airflow_provider_openai_dest.rendering.long_inputs import LongInputs
@@ -264,13 +264,13 @@ class OpenAISendRecordsOperator(BaseOperator):
         """Read the form of the answers' texts; None where any will do. Raises ConfigurationError."""
         if self.text_format is None:
             return None
-        from airflow_provider_openai_dest.delivery.text_format import TextFormat
+        from airflow_provider_openai_dest.answers.text_format import TextFormat
 
         return TextFormat(self.text_format, self.endpoint_template())
 
     def read_answers(self) -> ReadOutcomes:
         """Give what makes outcomes of an answer: as it is, or with its text parsed."""
-        from airflow_provider_openai_dest.delivery.answer import read_outcomes
+        from airflow_provider_openai_dest.answers.answer import read_outcomes
 
         wanted = self.wanted_format()
         return wanted.reading(read_outcomes) if wanted else read_outcomes
@@ -354,7 +354,7 @@ class OpenAISendRecordsOperator(BaseOperator):
         """Read which fields of an answer are kept; None keeps all of it. Raises ConfigurationError."""
         if self.extract is None:
             return None
-        from airflow_provider_openai_dest.delivery.extraction import Extraction
+        from airflow_provider_openai_dest.answers.extraction import Extraction
 
         return Extraction(self.extract)
 

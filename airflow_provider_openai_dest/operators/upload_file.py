@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
     from airflow_provider_openai_dest.checkpoint.delivery_log import DeliveryLog
     from airflow_provider_openai_dest.connection.settings import ConnectionSettings
-    from airflow_provider_openai_dest.delivery.file_status import FileEnd
     from airflow_provider_openai_dest.operators.file_waiting import Uploaded
     from airflow_provider_openai_dest.rendering.renderer import Renderer
     from airflow_provider_openai_dest.rendering.request_form import RequestForm
     from airflow_provider_openai_dest.sources.record import Source
+    from airflow_provider_openai_dest.uploads.file_status import FileEnd
 
 PURPOSES = ("assistants", "batch", "evals", "fine-tune", "user_data", "vision")
 
@@ -202,8 +202,8 @@ class OpenAIUploadFileOperator(OpenAISendRecordsOperator):
         self, renderer: Renderer, form: RequestForm, log: DeliveryLog, settings: ConnectionSettings
     ) -> Renderer:
         """Let files go in parts after those that are there, and be reused."""
-        from airflow_provider_openai_dest.delivery.file_sending import FileRenderer
         from airflow_provider_openai_dest.operators.file_sending import file_sending
+        from airflow_provider_openai_dest.uploads.file_sending import FileRenderer
 
         return FileRenderer(renderer, form, file_sending(self, log, settings))
 

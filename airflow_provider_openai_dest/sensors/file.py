@@ -14,7 +14,7 @@ from airflow_provider_openai_dest.operators.file_waiting import ends_of, new_tri
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_openai_dest.delivery.file_status import FileEnd
+    from airflow_provider_openai_dest.uploads.file_status import FileEnd
 
 
 class OpenAIFileSensor(BaseSensorOperator):

@@ -8,7 +8,7 @@ from typing import Any
 
 from pybase64 import b64decode
 
-from airflow_provider_openai_dest.delivery.vector import FLOAT_BYTES, decode_embedding
+from airflow_provider_openai_dest.answers.vector import FLOAT_BYTES, decode_embedding
 
 ITEMS = "data"
 PLACES = ("input", "start", "end", "chunks")

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec.structs import replace
 from pybase64 import b64decode
 
-from airflow_provider_openai_dest.delivery.answer import FileAnswer
+from airflow_provider_openai_dest.answers.answer import FileAnswer
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.endpoints.template import AnswerFiles, EndpointTemplate
 from airflow_provider_openai_dest.exceptions import RecordError

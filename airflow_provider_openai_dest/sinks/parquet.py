@@ -15,8 +15,8 @@ import msgspec
 from msgspec.structs import replace
 from pybase64 import b64encode
 
+from airflow_provider_openai_dest.answers.vector import FLOAT_BYTES, decode_embedding
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
-from airflow_provider_openai_dest.delivery.vector import FLOAT_BYTES, decode_embedding
 from airflow_provider_openai_dest.exceptions import ConfigurationError
 from airflow_provider_openai_dest.rendering.encoding import encode_json
 from airflow_provider_openai_dest.sinks.answer_parts import PLACES, AnswerPart, answer_parts

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from airflow_provider_openai_dest.delivery.nesting import is_surely_flat, is_too_deep
+from airflow_provider_openai_dest.answers.nesting import is_surely_flat, is_too_deep
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.delivery.settled import digest
 from airflow_provider_openai_dest.exceptions import RecordError

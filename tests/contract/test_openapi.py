@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_openai_dest.delivery.failed_answer import ANYTHING
+from airflow_provider_openai_dest.answers.failed_answer import ANYTHING
 from airflow_provider_openai_dest.endpoints.catalogue import ENDPOINTS
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from tests.contract.newer_fields import NEWER_OPERATIONS

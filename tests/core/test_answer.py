@@ -13,8 +13,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from airflow_provider_openai_dest.delivery.answer import FileAnswer, read_outcomes
-from airflow_provider_openai_dest.delivery.nesting import DEEPEST
+from airflow_provider_openai_dest.answers.answer import FileAnswer, read_outcomes
+from airflow_provider_openai_dest.answers.nesting import DEEPEST
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.delivery.verdict import Verdict
 from airflow_provider_openai_dest.endpoints.catalogue import find_endpoint

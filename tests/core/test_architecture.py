@@ -41,13 +41,18 @@ DIRECTIONS: dict[str, set[str]] = {
         *("wire", "limits", "prices", "rendering", "sources"),
         *("endpoints", "connection", "exceptions"),
     },
+    "answers": {
+        *("delivery", "wire", "rendering", "sources"),
+        *("endpoints", "connection.redaction", "exceptions"),
+    },
+    "uploads": {"delivery", "wire", "limits", "rendering", "sources", "endpoints", "exceptions"},
     "manifest": {"delivery", "prices", "sources", "exceptions"},
     # A webhook item is a rendered request like any other, and a delivery of them has a manifest.
-    "sinks": {"manifest", "delivery", "rendering", "sources", "endpoints", "exceptions"},
-    "checkpoint": {"manifest", "delivery", "rendering", "sources", "sinks", "exceptions"},
+    "sinks": {"manifest", "answers", "delivery", "rendering", "sources", "endpoints", "exceptions"},
+    "checkpoint": {"manifest", "uploads", "delivery", "rendering", "sources", "sinks", "exceptions"},
     "run_end": {"manifest", "delivery", "exceptions"},
     "destination": {
-        *("run_end", "manifest", "checkpoint", "sinks", "delivery", "wire"),
+        *("run_end", "manifest", "checkpoint", "sinks", "answers", "delivery", "wire"),
         *("rendering", "sources", "connection", "endpoints", "exceptions"),
     },
     "estimate": {"manifest", "prices", "delivery", "rendering", "sources", "endpoints", "exceptions"},

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from airflow_provider_openai_dest.delivery.extraction import Extraction
+from airflow_provider_openai_dest.answers.extraction import Extraction
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.exceptions import ConfigurationError
 from tests.core.delivery_parts import record

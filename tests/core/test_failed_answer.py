@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_openai_dest.delivery.failed_answer import failure_of, values_at
+from airflow_provider_openai_dest.answers.failed_answer import failure_of, values_at
 from airflow_provider_openai_dest.endpoints.catalogue import ENDPOINTS, find_endpoint
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.exceptions import ConfigurationError

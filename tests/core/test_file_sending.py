@@ -8,14 +8,14 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from airflow_provider_openai_dest.delivery.file_sending import CheckedRenderer, FileRenderer, FileSending
-from airflow_provider_openai_dest.delivery.reuse import KnownFile
-from airflow_provider_openai_dest.delivery.upload_in_parts import UploadOptions
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
 from airflow_provider_openai_dest.rendering.file_references import FileReferences
 from airflow_provider_openai_dest.rendering.multipart import FilePart
 from airflow_provider_openai_dest.rendering.renderer import Renderer, SingleRenderer
 from airflow_provider_openai_dest.rendering.request import RefusedRecord
+from airflow_provider_openai_dest.uploads.file_sending import CheckedRenderer, FileRenderer, FileSending
+from airflow_provider_openai_dest.uploads.reuse import KnownFile
+from airflow_provider_openai_dest.uploads.upload_in_parts import UploadOptions
 from tests.core.rendering_parts import form, records
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_openai_dest.delivery.vector import averaged, decode_embedding, encode_embedding
+from airflow_provider_openai_dest.answers.vector import averaged, decode_embedding, encode_embedding
 from airflow_provider_openai_dest.endpoints.template import Packing
 from airflow_provider_openai_dest.exceptions import RecordError
 from airflow_provider_openai_dest.rendering import long_inputs

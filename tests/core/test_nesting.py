@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_openai_dest.delivery.nesting import DEEPEST, is_surely_flat, is_too_deep
+from airflow_provider_openai_dest.answers.nesting import DEEPEST, is_surely_flat, is_too_deep
 
 
 def nested(depth: int, kind: type = list) -> Any:

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_openai_dest.delivery.answer import ReadOutcomes, read_outcomes
+from airflow_provider_openai_dest.answers.answer import ReadOutcomes, read_outcomes
+from airflow_provider_openai_dest.answers.vector import averaged, decode_embedding
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
-from airflow_provider_openai_dest.delivery.vector import averaged, decode_embedding
 from airflow_provider_openai_dest.destination import Destination
 from airflow_provider_openai_dest.endpoints.embeddings import CREATE_EMBEDDING
 from airflow_provider_openai_dest.endpoints.template import Packing

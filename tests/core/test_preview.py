@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from airflow_provider_openai_dest.delivery.preview import LONGEST_LIST, LONGEST_TEXT, Preview, shortened
+from airflow_provider_openai_dest.answers.preview import LONGEST_LIST, LONGEST_TEXT, Preview, shortened
 from airflow_provider_openai_dest.endpoints.catalogue import find_endpoint
 from airflow_provider_openai_dest.sources.first_records import FirstRecords
 from tests.core.delivery_parts import ListSource, conclusion, record, rejected, reply, request

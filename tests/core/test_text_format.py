@@ -8,9 +8,9 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, Field, field_validator
 
-from airflow_provider_openai_dest.delivery.answer import read_outcomes
+from airflow_provider_openai_dest.answers.answer import read_outcomes
+from airflow_provider_openai_dest.answers.text_format import TextFormat
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
-from airflow_provider_openai_dest.delivery.text_format import TextFormat
 from airflow_provider_openai_dest.endpoints.catalogue import find_endpoint
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.exceptions import ConfigurationError

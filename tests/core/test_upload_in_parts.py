@@ -14,9 +14,6 @@ from airflow_provider_openai_dest.checkpoint.file_ledger import FileLedger
 from airflow_provider_openai_dest.checkpoint.upload_log import UploadLog, read_uploads
 from airflow_provider_openai_dest.delivery.attempts import Conclusion
 from airflow_provider_openai_dest.delivery.conversation import Turn
-from airflow_provider_openai_dest.delivery.file_sending import FileRenderer, FileSending
-from airflow_provider_openai_dest.delivery.reuse import KnownFile, ReusedFile
-from airflow_provider_openai_dest.delivery.upload_in_parts import UploadOptions
 from airflow_provider_openai_dest.rendering.body import BodyTemplate
 from airflow_provider_openai_dest.rendering.file_checks import PART_BYTES
 from airflow_provider_openai_dest.rendering.file_range import file_range
@@ -25,6 +22,9 @@ from airflow_provider_openai_dest.rendering.multipart import MultipartBody
 from airflow_provider_openai_dest.rendering.renderer import SingleRenderer
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
 from airflow_provider_openai_dest.sinks.folder import RowLog
+from airflow_provider_openai_dest.uploads.file_sending import FileRenderer, FileSending
+from airflow_provider_openai_dest.uploads.reuse import KnownFile, ReusedFile
+from airflow_provider_openai_dest.uploads.upload_in_parts import UploadOptions
 from tests.core.delivery_parts import conclusion, exhausted, rejected, reply
 from tests.core.rendering_parts import file_part, form, json_of, only_request, parts_of, records
 

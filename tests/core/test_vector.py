@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_openai_dest.delivery.vector import checked_vector, decode_embedding, encode_embedding
+from airflow_provider_openai_dest.answers.vector import checked_vector, decode_embedding, encode_embedding
 from airflow_provider_openai_dest.exceptions import RecordError
 
 

@@ -11,8 +11,6 @@ from airflow_provider_openai_dest.checkpoint.scope import Scope
 from airflow_provider_openai_dest.checkpoint.upload_log import UploadLog
 from airflow_provider_openai_dest.connection.settings import ConnectionSettings
 from airflow_provider_openai_dest.delivery.attempts import RetryPolicy
-from airflow_provider_openai_dest.delivery.file_sending import FileRenderer, FileSending
-from airflow_provider_openai_dest.delivery.upload_in_parts import UploadOptions
 from airflow_provider_openai_dest.endpoints.files import UPLOAD_FILE
 from airflow_provider_openai_dest.manifest import Manifest
 from airflow_provider_openai_dest.operators.assembly import Delivery, Speed, Storage, new_dispatcher
@@ -21,6 +19,8 @@ from airflow_provider_openai_dest.rendering.file_references import FileReference
 from airflow_provider_openai_dest.rendering.renderer import SingleRenderer
 from airflow_provider_openai_dest.rendering.request_form import RequestForm
 from airflow_provider_openai_dest.sources.values import ValuesSource
+from airflow_provider_openai_dest.uploads.file_sending import FileRenderer, FileSending
+from airflow_provider_openai_dest.uploads.upload_in_parts import UploadOptions
 
 PART_SIZE = 1000
 

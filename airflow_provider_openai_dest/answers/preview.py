@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
+from airflow_provider_openai_dest.answers.answer import FileAnswer, ReadOutcomes, read_outcomes
+from airflow_provider_openai_dest.answers.sent_body import sent_body
 from airflow_provider_openai_dest.connection.redaction import redact
-from airflow_provider_openai_dest.delivery.answer import FileAnswer, ReadOutcomes, read_outcomes
 from airflow_provider_openai_dest.delivery.attempts import Conclusion
 from airflow_provider_openai_dest.delivery.outcome import Outcome
-from airflow_provider_openai_dest.delivery.sent_body import sent_body
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
 from airflow_provider_openai_dest.rendering.encoding import encode_json
 from airflow_provider_openai_dest.rendering.request import RenderedRequest

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from airflow_provider_openai_dest.answers.vector import averaged
 from airflow_provider_openai_dest.delivery.usage import add_usage
-from airflow_provider_openai_dest.delivery.vector import averaged
 from airflow_provider_openai_dest.rendering.portions import Portions, Span
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
 

@@ -18,7 +18,6 @@ from msgspec.structs import replace
 
 from airflow_provider_openai_dest.delivery.attempts import Conclusion
 from airflow_provider_openai_dest.delivery.conversation import Turn, answered_with, as_turn, read_answer
-from airflow_provider_openai_dest.delivery.upload_memory import UploadMemory
 from airflow_provider_openai_dest.delivery.verdict import Verdict
 from airflow_provider_openai_dest.endpoints.files import LIST_FILES
 from airflow_provider_openai_dest.endpoints.uploads import (
@@ -33,6 +32,7 @@ from airflow_provider_openai_dest.rendering.file_range import file_range
 from airflow_provider_openai_dest.rendering.multipart import MultipartBody
 from airflow_provider_openai_dest.rendering.request import RenderedRequest
 from airflow_provider_openai_dest.rendering.request_form import RequestForm
+from airflow_provider_openai_dest.uploads.upload_memory import UploadMemory
 
 PIECE_BYTES = 192 * 1024
 """Read at once of each part: less than of a file that goes alone, since several are read."""

@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from airflow_provider_openai_dest.answers.failed_answer import failure_of
+from airflow_provider_openai_dest.answers.joining import joined, with_earlier
+from airflow_provider_openai_dest.answers.nesting import DEEPEST, is_too_deep
+from airflow_provider_openai_dest.answers.vector import checked_vector
 from airflow_provider_openai_dest.delivery.attempts import Conclusion
-from airflow_provider_openai_dest.delivery.failed_answer import failure_of
-from airflow_provider_openai_dest.delivery.joining import joined, with_earlier
-from airflow_provider_openai_dest.delivery.nesting import DEEPEST, is_too_deep
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
-from airflow_provider_openai_dest.delivery.vector import checked_vector
 from airflow_provider_openai_dest.delivery.verdict import Verdict
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate, Packing
 from airflow_provider_openai_dest.exceptions import RecordError

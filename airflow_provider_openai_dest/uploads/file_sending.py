@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from airflow_provider_openai_dest.delivery.reuse import KnownFile, ReusedFile
-from airflow_provider_openai_dest.delivery.upload_in_parts import HASH_BYTES, UploadInParts, UploadOptions
 from airflow_provider_openai_dest.exceptions import RecordError
 from airflow_provider_openai_dest.rendering.lines import DEFAULT_FILE_LIMIT
 from airflow_provider_openai_dest.rendering.multipart import FilePart, MultipartBody
@@ -18,6 +16,8 @@ from airflow_provider_openai_dest.rendering.renderer import Rendered, Renderer
 from airflow_provider_openai_dest.rendering.request import RefusedRecord, RenderedRequest
 from airflow_provider_openai_dest.rendering.request_form import RequestForm
 from airflow_provider_openai_dest.sources.record import Record
+from airflow_provider_openai_dest.uploads.reuse import KnownFile, ReusedFile
+from airflow_provider_openai_dest.uploads.upload_in_parts import HASH_BYTES, UploadInParts, UploadOptions
 
 UNREADABLE = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 """What is wrong with one file, and will be at the next try; any other error is the storage's, and stops the run."""

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from airflow_provider_openai_dest.delivery.answer import ReadOutcomes
+from airflow_provider_openai_dest.answers.answer import ReadOutcomes
+from airflow_provider_openai_dest.answers.nesting import is_too_deep
 from airflow_provider_openai_dest.delivery.attempts import Conclusion
-from airflow_provider_openai_dest.delivery.nesting import is_too_deep
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.endpoints.catalogue import find_operation
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from airflow_provider_openai_dest.answers.answer import ReadOutcomes, read_outcomes
 from airflow_provider_openai_dest.connection.redaction import redact
-from airflow_provider_openai_dest.delivery.answer import ReadOutcomes, read_outcomes
 from airflow_provider_openai_dest.delivery.attempts import Conclusion
 from airflow_provider_openai_dest.delivery.outcome import Outcome, Status
 from airflow_provider_openai_dest.endpoints.template import EndpointTemplate
