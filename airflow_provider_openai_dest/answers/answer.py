@@ -115,12 +115,15 @@ def _decoded(endpoint: EndpointTemplate, response: Reply) -> Any:
 
 def _json(response: Reply, content_type: str) -> Any:
     try:
-        return msgspec.json.decode(response.content)
+        return _decode(response.content)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         what = f"{len(response.content)} bytes of {content_type or 'no type'}"
         raise RecordError(
             "bad_answer", f"the answer is not JSON ({what}): {error}", status=response.status_code
         ) from None
+
+
+_decode = msgspec.json.Decoder().decode
 
 
 def _text(response: Reply) -> str:
@@ -172,20 +175,16 @@ def _ordered(items: Sequence[Any], count: int) -> list[Any]:
         if not isinstance(item, dict):
             raise RecordError("bad_answer", f"item {place} of the answer is no object")
         index = item.get("index", place)
-        if not _is_place(index, count) or ordered[index] is not None:
+        if type(index) is not int or not 0 <= index < count or ordered[index] is not None:  # True is no place
             raise RecordError("bad_answer", f"item {place} of the answer has a wrong index, or one that came before")
         ordered[index] = item
     return ordered
 
 
-def _is_place(index: Any, count: int) -> bool:
-    return isinstance(index, int) and not isinstance(index, bool) and 0 <= index < count
-
-
 def _parts(
     members: Sequence[Member],
     items: list[Any],
-    check: Callable[[Mapping[str, Any]], dict[str, Any]],
+    check: Callable[[dict[str, Any]], dict[str, Any]],
     model: Any,
     vector_field: str,
 ) -> Iterator[Any]:
@@ -196,23 +195,20 @@ def _parts(
             own = [check(item) for item in items[start:end]]
             if member.portions is not None:
                 own = joined(member.portions, own, vector_field)
-            yield _writable({"model": model, "data": own} if _is_list(member) else {"model": model, **own[0]})
+            is_list = member.is_list or (member.portions is not None and member.portions.later is not None)
+            yield _writable({"model": model, "data": own} if is_list else {"model": model, **own[0]})
         except RecordError as error:
             yield _Refusal(error)
         start = end
 
 
-def _is_list(member: Member) -> bool:
-    return member.is_list or (member.portions is not None and member.portions.later is not None)
-
-
-def _checked(item: Mapping[str, Any], vector_field: str | None, length: int | None) -> dict[str, Any]:
-    fields = dict(item)
-    fields.pop("index", None)
-    fields.pop("object", None)
+def _checked(item: dict[str, Any], vector_field: str | None, length: int | None) -> dict[str, Any]:
+    """Check an item, which nobody else holds, and take from it what tells nothing."""
+    item.pop("index", None)
+    item.pop("object", None)
     if vector_field is not None:
-        fields[vector_field] = checked_vector(fields.get(vector_field), length)
-    return fields
+        item[vector_field] = checked_vector(item.get(vector_field), length)
+    return item
 
 
 def _outcome(record: Any, conclusion: Conclusion, *, status: Status, **fields: Any) -> Outcome:

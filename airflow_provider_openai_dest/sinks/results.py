@@ -103,12 +103,13 @@ def with_record(row: dict[str, Any], outcome: Outcome, *, keep: bool) -> dict[st
         encoded = encode_json(data)
     except RecordError:
         return row | {"record": None, "record_repr": described(data)} if keep else row
-    row |= {"record_digest": digest(encoded)}
+    row["record_digest"] = digest(encoded)
     if not keep:
         return row
     if not is_surely_flat(encoded) and is_too_deep(data):
         return row | {"record": None, "record_repr": described(data)}
-    return row | {"record": msgspec.Raw(encoded)}
+    row["record"] = msgspec.Raw(encoded)
+    return row
 
 
 def described(data: Any) -> str:
