@@ -60,6 +60,7 @@ class Packer:
         self._measure: tuple[str, CountTokens, int] | None = None
         self._duplicates = 0
         self._shared = b""
+        self._texts: dict[str, Any] | None = None
         self._open: dict[tuple[bytes, bool], _OpenPack] = {}
 
     def add(self, record: Record, body: dict[str, Any]) -> Iterator[Pack | Duplicate]:
@@ -70,11 +71,7 @@ class Packer:
         rest = {name: value for name, value in body.items() if name != self._packing.request_field}
         value = body[self._packing.request_field]
         values = own_values(value, self._packing)
-        shared = encode_json(rest)
-        if shared == self._shared:
-            shared = self._shared  # many keys hold it, as one object
-        else:
-            self._shared = shared
+        shared = self._shared_of(rest)
         key: Key = ()
         if self._originals is not None:
             key = (shared, value) if isinstance(value, str) else (shared, "json", encode_json(value))
@@ -89,6 +86,17 @@ class Packer:
                 self._originals.withdraw(key)
             raise
         yield from self._put(member, rest, (shared, isinstance(member.values[0], str)))
+
+    def _shared_of(self, rest: dict[str, Any]) -> bytes:
+        """Write what is beside the values: the same for nearly all records, so that many keys hold one object."""
+        if rest == self._texts:
+            return self._shared
+        shared = encode_json(rest)
+        if shared != self._shared:
+            self._shared = shared
+            # Texts that are equal are written alike; 1, 1.0 and True are not.
+            self._texts = rest if all(type(value) is str for value in rest.values()) else None
+        return self._shared
 
     def close(self) -> Iterator[Pack]:
         """Give the packs that are still open."""
@@ -198,7 +206,7 @@ def own_values(value: Any, packing: Packing) -> Sequence[Any]:
             raise RecordError("invalid_input", f"{name} must be valid text or a list of tokens", param=name)
         if not item:
             raise RecordError("empty_input", f"{name} is empty", param=name)
-    if len({isinstance(item, str) for item in values}) > 1:
+    if len(values) > 1 and len({isinstance(item, str) for item in values}) > 1:
         raise RecordError("invalid_input", f"{name} mixes texts and lists of tokens", param=name)
     return values
 
