@@ -11,8 +11,8 @@ import ssl
 from collections import defaultdict
 from functools import lru_cache
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
+from airflow_provider_openai_dest.connection.origin import split_url
 from airflow_provider_openai_dest.wire.aiohttp_wire import PIECE_BYTES, AiohttpWire
 from airflow_provider_openai_dest.wire.deadlines import Deadlines
 from airflow_provider_openai_dest.wire.dialing import Dialing, Place
@@ -22,8 +22,6 @@ from airflow_provider_openai_dest.wire.wire import NoAnswerError, Wire, WireRepl
 
 IDLE_SECONDS = 4.0
 """A server that closes an idle connection may do so just when it is used again; uvicorn closes them after 5 s."""
-
-PORTS = {"http": 80, "https": 443}
 
 IDEMPOTENT = frozenset({"GET", "PUT", "DELETE"})
 """They are sent again over a new connection when an idle one turns out to be closed: RFC 9110, 9.2.2."""
@@ -174,18 +172,14 @@ class DirectWire:
 
 @lru_cache(1024)
 def _target(url: str, server_name: str | None) -> Target | None:
-    """Give where a plain URL leads; None for any other."""
+    """Give where a plain URL leads, by the parser that the origin was pinned with; None for any other."""
     try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port or PORTS.get(parts.scheme)
+        parts = split_url(url)
     except ValueError:
         return None
-    is_plain = url.isascii() and url.isprintable() and " " not in url and "@" not in parts.netloc and not parts.fragment
-    if not (is_plain and host and port and parts.scheme in PORTS):
-        return None
-    path = url[len(f"{parts.scheme}://{parts.netloc}") :]
-    path = path if path.startswith("/") else f"/{path}"
-    return Target(Place(parts.scheme == "https", host, port, server_name), path, parts.netloc)
+    scheme, host, port = parts.origin
+    query = "" if parts.query is None else f"?{parts.query}"
+    return Target(Place(scheme == "https", host, port, server_name), f"{parts.path or '/'}{query}", parts.origin.netloc)
 
 
 def _head(request: WireRequest, target: Target, content_bytes: int) -> bytes | None:

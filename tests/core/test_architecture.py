@@ -35,7 +35,7 @@ DIRECTIONS: dict[str, set[str]] = {
     "limits": set(),
     "wire": {
         *("rendering.encoding", "rendering.multipart", "exceptions"),
-        *("connection.diagnosis", "connection.redaction", "connection.token"),
+        *("connection.diagnosis", "connection.origin", "connection.redaction", "connection.token"),
     },
     "delivery": {
         *("wire", "limits", "prices", "rendering", "sources"),
