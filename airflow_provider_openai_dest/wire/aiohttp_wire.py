@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from airflow_provider_openai_dest.rendering.multipart import MultipartBody
@@ -22,7 +23,6 @@ from airflow_provider_openai_dest.wire.wire import (
     WireReply,
     WireRequest,
     reason_of,
-    streamed,
     too_late,
 )
 
@@ -163,6 +163,28 @@ def _data(content: bytes | MultipartBody | None) -> bytes | AsyncIterator[bytes]
 async def _cut(content: bytes) -> AsyncIterator[bytes]:
     for start in range(0, len(content), PIECE_BYTES):
         yield content[start : start + PIECE_BYTES]
+
+
+async def streamed(body: MultipartBody) -> AsyncIterator[bytes]:
+    """Give a form piece by piece; the files are read in a thread, not on the event loop.
+
+    One thread reads all of a form: several would each keep the memory of a piece.
+    """
+    pieces = iter(body)
+    loop = asyncio.get_running_loop()
+    thread = ThreadPoolExecutor(1, thread_name_prefix="openai-dest-file")
+    try:
+        while (piece := await loop.run_in_executor(thread, _next, pieces)) is not None:
+            yield piece
+    finally:
+        thread.shutdown(wait=False)
+
+
+def _next(pieces: Iterator[bytes]) -> bytes | None:
+    try:
+        return next(pieces, None)
+    except OSError as error:
+        raise UnreadableBodyError(f"can't read the file to send: {error}") from error
 
 
 def _imported() -> tuple[ModuleType, type[URL]]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 import msgspec
@@ -176,25 +174,3 @@ def reason_of(error: Exception) -> str:
     """Word the reason of a request that failed."""
     name = type(error).__name__
     return f"{name}: {error}" if str(error) else name
-
-
-async def streamed(body: MultipartBody) -> AsyncIterator[bytes]:
-    """Give a form piece by piece; the files are read in a thread, not on the event loop.
-
-    One thread reads all of a form: several would each keep the memory of a piece.
-    """
-    pieces = iter(body)
-    loop = asyncio.get_running_loop()
-    thread = ThreadPoolExecutor(1, thread_name_prefix="openai-dest-file")
-    try:
-        while (piece := await loop.run_in_executor(thread, _next, pieces)) is not None:
-            yield piece
-    finally:
-        thread.shutdown(wait=False)
-
-
-def _next(pieces: Iterator[bytes]) -> bytes | None:
-    try:
-        return next(pieces, None)
-    except OSError as error:
-        raise UnreadableBodyError(f"can't read the file to send: {error}") from error

@@ -17,15 +17,14 @@ from airflow_provider_openai_dest.wire.reading import Reading
 from airflow_provider_openai_dest.wire.wire import NoAnswerError, WireReply, WireRequest
 from tests.core.scripted_server import Received, by_turns, closed_port, reset, said, says, says_bytes, served
 from tests.core.tls_parts import CLIENT
-from tests.core.wire_parts import CHUNKED, REQUEST, at, direct_wire, end_of, talk
+from tests.core.wire_parts import CHUNKED, REQUEST, at, direct_wire, end_of, loops_by, talk
 
 
 @pytest.fixture(autouse=True, params=[None, uvloop.EventLoopPolicy()], ids=["asyncio", "uvloop"])
 def each_loop(request: pytest.FixtureRequest) -> Iterator[None]:
     """Let every test hold in either event loop."""
-    asyncio.set_event_loop_policy(request.param)
-    yield
-    asyncio.set_event_loop_policy(None)
+    with loops_by(request.param):
+        yield
 
 
 class WireBelow:

@@ -1,4 +1,4 @@
-"""What all wires share: secrets that are cut out, forms that are streamed."""
+"""What all wires share, secrets that are cut out; and forms that are streamed."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import httpx
 import pytest
 
 from airflow_provider_openai_dest.rendering.multipart import FilePart, MultipartBody
+from airflow_provider_openai_dest.wire.aiohttp_wire import streamed
 from airflow_provider_openai_dest.wire.wire import (
     NoAnswerError,
     Secrets,
     UnreadableBodyError,
     WireReply,
     reason_of,
-    streamed,
 )
 
 KEY = "gateway-0123456789"

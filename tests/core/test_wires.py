@@ -33,7 +33,7 @@ from tests.core.scripted_server import (
     says_bytes,
     served,
 )
-from tests.core.wire_parts import CHUNKED, REQUEST, Talk, aiohttp_wire, at, direct_wire, end_of, talk
+from tests.core.wire_parts import CHUNKED, REQUEST, Talk, aiohttp_wire, at, direct_wire, end_of, loops_by, talk
 
 KEY = "gateway-0123456789"
 
@@ -47,9 +47,8 @@ def each_wire(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     """Let every test hold of each, in either event loop."""
     wire, policy = request.param
     monkeypatch.setattr(wire_parts, "new_wire", wire)
-    asyncio.set_event_loop_policy(policy)
-    yield
-    asyncio.set_event_loop_policy(None)
+    with loops_by(policy):
+        yield
 
 
 def test_a_request_goes_as_it_is() -> None:

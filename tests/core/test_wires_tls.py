@@ -19,6 +19,7 @@ from airflow_provider_openai_dest.wire.reading import Reading
 from airflow_provider_openai_dest.wire.wire import NoAnswerError, WireReply, WireRequest
 from tests.core.scripted_server import Received, ScriptedServer, closed_port, reset, says, served
 from tests.core.tls_parts import CLIENT, self_signed
+from tests.core.wire_parts import loops_by
 
 REQUEST = WireRequest(method="POST", url="", headers={"content-length": "2"}, content=b"{}")
 
@@ -32,9 +33,8 @@ def each_wire(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     """Let every test hold of each, in either event loop."""
     wire, policy = request.param
     monkeypatch.setattr(sys.modules[__name__], "new_wire", wire)
-    asyncio.set_event_loop_policy(policy)
-    yield
-    asyncio.set_event_loop_policy(None)
+    with loops_by(policy):
+        yield
 
 
 async def sent(url: str, *, server_name: str | None = None, **settings: Any) -> WireReply | NoAnswerError:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,6 +55,14 @@ def aiohttp_wire(timeout: float = 5.0, **settings: Any) -> Wire:
 def direct_wire(timeout: float = 5.0, **settings: Any) -> Wire:
     """Give the one that takes what is plain, and hands on the rest."""
     return new_direct_wire(timeout, CLIENT, Reading(**settings))
+
+
+@contextmanager
+def loops_by(policy: asyncio.AbstractEventLoopPolicy | None) -> Iterator[None]:
+    """Make the event loops within the block by this policy; None is asyncio's own."""
+    asyncio.set_event_loop_policy(policy)
+    yield
+    asyncio.set_event_loop_policy(None)
 
 
 new_wire = direct_wire
